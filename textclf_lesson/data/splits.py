@@ -1,0 +1,89 @@
+"""Which row goes into which split, and how a text that stands in two of them is found."""
+
+import hashlib
+import re
+import unicodedata
+
+import pandas as pd
+
+SPLITS = ("train", "validation", "test", "test_natural")
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+def normalise(text: str) -> str:
+    """`text` without case, white space, punctuation and typographic variants.
+
+    Two texts with the same normal form say the same thing to a model that has seen one of them, so splits are
+    compared by it. A text of punctuation alone has the normal form "".
+    """
+    letters = _NOT_WORD.sub("", text)
+    if letters.isascii():
+        return letters.lower()
+    return _NOT_WORD.sub("", unicodedata.normalize("NFKC", letters).casefold())
+
+
+def position(key: str) -> float:
+    """A number in [0, 1) that depends on `key` alone.
+
+    A split made by it is the same on every machine and with every version of every library, which a random
+    generator does not promise; and equal texts always land on the same side.
+    """
+    return int(hashlib.sha256(key.encode()).hexdigest()[:13], 16) / 16**13
+
+
+def keyed(rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with the column `key`, the normalised text: made once and carried along, for it is the slow part."""
+    return rows if "key" in rows else rows.assign(key=rows["text"].map(normalise))
+
+
+def divide(rows: pd.DataFrame, validation: float, test: float) -> dict[str, pd.DataFrame]:
+    """Cut `rows` into train, validation and test by the position of each normalised text.
+
+    validation, test: fractions in (0, 1), reached up to chance.
+    """
+    rows = keyed(rows)
+    place = rows["key"].map(position)
+    return {
+        "train": rows[place >= validation + test],
+        "validation": rows[(place >= test) & (place < validation + test)],
+        "test": rows[place < test],
+    }
+
+
+def carve(rows: pd.DataFrame, fraction: float, by: str | None = None) -> dict[str, pd.DataFrame]:
+    """Take a validation split out of a training split that was shipped without one.
+
+    With `by` (a label column) the cut is made inside each class and rounded down: a class with fewer than
+    1 / fraction rows gives none away, so none vanishes from training.
+    """
+    rows = keyed(rows)
+    place = rows["key"].map(position)
+    if by is None:
+        chosen = place < fraction
+    else:
+        rank = place.groupby(rows[by]).rank(method="max")
+        chosen = rank <= (rows.groupby(by)["text"].transform("size") * fraction).astype(int)
+    return {"train": rows[~chosen], "validation": rows[chosen]}
+
+
+def leaks(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `b` whose text, normalised, stands in `a` as well.
+
+    Both need a column `text`; a `datasets.Dataset` will do.
+    """
+    a, b = (rows if isinstance(rows, pd.DataFrame) else rows.to_pandas() for rows in (a, b))
+    return b[keyed(b)["key"].isin(set(keyed(a)["key"]))]
+
+
+def separate(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Drop from each split the rows whose text stands in a later one.
+
+    Later means nearer to the final verdict (train, validation, test): what is judged on stays whole, what is
+    learned from gives way.
+    """
+    kept, seen = {}, set()
+    for split in reversed([s for s in SPLITS if s in frames]):
+        rows = keyed(frames[split])
+        kept[split] = rows[~rows["key"].isin(seen)].drop(columns="key")
+        seen |= set(rows["key"])
+    return {split: kept[split] for split in SPLITS if split in kept}
