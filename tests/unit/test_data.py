@@ -159,6 +159,17 @@ def test_carve_leaves_rare_classes_alone():
     assert len(cut["train"]) == 99
 
 
+def test_mask_spares_the_reader_and_nothing_else(loaded):
+    comments = loaded["wiki-toxicity"]["test"].to_pandas()
+    changed = [data.mask(text) != text for text in comments["text"]]
+    obscene = comments["obscene"] == 1
+    assert pd.Series(changed)[obscene].mean() > 0.85  # the rest is obscene without a swear word, or misspelt
+    assert pd.Series(changed)[comments["obscene"] == 0].mean() < 0.1
+    assert all(len(data.mask(text)) == len(text) for text in comments["text"])
+    film = "Classic assessment: Scunthorpe's peacocks, Dickens and a cocktail of analysis."
+    assert data.mask(film).count("*") == 9  # the town is masked (a piece of it is a swear word), nothing else
+
+
 # -- cards -------------------------------------------------------------------------------------------------
 
 

@@ -9,10 +9,11 @@ import pandas as pd
 from textclf_lesson import assets
 from textclf_lesson.data import sources
 from textclf_lesson.data.cards import Card, agreement, cards
+from textclf_lesson.data.masking import mask
 from textclf_lesson.data.sources import TOXICITY, DataError
 from textclf_lesson.data.splits import leaks, normalise, separate
 
-__all__ = ["TOXICITY", "DataError", "agreement", "card", "label_names", "leaks", "load", "names", "normalise"]
+__all__ = ["TOXICITY", "DataError", "agreement", "card", "label_names", "leaks", "load", "mask", "names", "normalise"]
 
 _SNIPPETS = {
     "movie-snippets": "movies",

@@ -33,6 +33,7 @@ class Card:
     def __init__(self, name: str, load: Callable[[str], datasets.DatasetDict]):
         self.name = name
         self.facts = {fact: cards()[name][fact] for fact in _FACTS}
+        self.crowd_kappa: dict[str, float] | None = cards()[name].get("crowd_kappa")
         self._load = load
 
     @functools.cached_property
