@@ -17,6 +17,7 @@ import pytest
 
 from textclf_lesson import data
 from textclf_lesson.data import splits
+from textclf_lesson.data.cards import Card
 
 CARRIED = [name for name in data.names() if name not in ("sst2", "jigsaw")]
 FULL_DATA = Path(os.environ.get("TEXTCLF_FULL_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -98,11 +99,11 @@ def test_binary_labels_leave_out_the_middle(loaded):
 
 
 def test_wiki_binary_does_not_train_on_what_wiki_toxicity_judges(loaded):
-    for split in ("validation", "test", "test_natural"):
-        assert len(data.leaks(loaded["wiki-binary"]["train"], loaded["wiki-toxicity"][split])) == 0
-    # ... though these comments do come from that file:
-    everything = pd.concat(rows.to_pandas() for rows in loaded["wiki-binary"].values())
-    assert len(data.leaks(everything, loaded["wiki-toxicity"]["train"])) > 4000
+    wiki = loaded["wiki-toxicity"]
+    judged = pd.concat(wiki[split].to_pandas() for split in ("validation", "test", "test_natural"))
+    assert len(data.leaks(loaded["wiki-binary"]["train"], judged)) == 0
+    # ... though these comments do come from that file: some stand in the splits that nobody trains on.
+    assert len(data.leaks(loaded["wiki-binary"]["test"], judged)) > 100
 
 
 def test_wiki_toxicity_has_the_labels_that_are_shipped(loaded):
@@ -174,8 +175,8 @@ def test_mask_spares_the_reader_and_nothing_else(loaded):
 
 
 @pytest.mark.parametrize("name", data.names())
-def test_cards_show_facts_and_counts(name):
-    card = data.card(name)
+def test_cards_show_facts_and_counts(name, loaded):
+    card = Card(name, loaded.__getitem__) if name in CARRIED else data.card(name)
     for shown in (str(card), card._repr_html_()):
         assert all(word in shown for word in ("origin", "licence", "faults", "citation"))
     if name in CARRIED:
