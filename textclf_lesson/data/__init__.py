@@ -104,8 +104,8 @@ def _carried(name: str, labels: str) -> sources.Frames:
         return sources.snippets(f"{_SNIPPETS[name]}.txt", labels)
     if name in _TOPICS:
         return sources.topics(_TOPICS[name])
-    return {"wiki-binary": sources.wiki_binary, "wiki-toxicity": sources.wiki_toxicity,
-            "disaster": sources.disaster}[name]()  # fmt: skip
+    return {"wiki-binary": sources.wiki_binary, "wiki-toxicity": sources.wiki_toxicity, "disaster": sources.disaster,
+            "russian-senses": sources.russian_senses, "chinese-reviews": sources.chinese_reviews}[name]()  # fmt: skip
 
 
 def _full(name: str, source: str | Path) -> sources.Frames:
@@ -137,7 +137,7 @@ def _features(name: str, rows: pd.DataFrame, labels: str) -> datasets.Features:
     if name in _SNIPPETS:
         columns["score"] = datasets.Value("float32")
     if "label" in rows:
-        fixed = {"wiki-binary": ["clean", "offensive"], "sst2": _POLARITY["binary"]}
+        fixed = dict.fromkeys(["sst2", "chinese-reviews"], _POLARITY["binary"]) | {"wiki-binary": ["clean", "offensive"]}
         classes = _POLARITY[labels] if name in _SNIPPETS else fixed.get(name) or sorted(rows["label"].unique())
         columns["label"] = datasets.ClassLabel(names=classes)
     else:

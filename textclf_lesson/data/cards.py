@@ -2,6 +2,7 @@
 
 import functools
 import html
+import re
 import tomllib
 from collections.abc import Callable
 from importlib import resources
@@ -86,5 +87,5 @@ def _flat(value: str | list[str]) -> str:
 
 def _items(value: str | list[str]) -> str:
     if isinstance(value, str):
-        return html.escape(value)
-    return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in value) + "</ul>"
+        return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(value))
+    return "<ul>" + "".join(f"<li>{_items(item)}</li>" for item in value) + "</ul>"

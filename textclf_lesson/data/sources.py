@@ -11,8 +11,12 @@ from pathlib import Path
 import pandas as pd
 
 from textclf_lesson import assets
-from textclf_lesson.data.splits import carve, divide, leaks
+from textclf_lesson.data.splits import carve, divide, keyed, leaks
 
+RUSSIAN_NOUNS = {
+    "album": "альбом", "ticket": "билет", "block": "блок", "hanger": "вешалка", "fork": "вилка", "screw": "винт",
+    "pot": "горшок",
+}  # fmt: skip
 TOXICITY = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 NEUTRAL = 0.5  # a mean score nearer to 0 than this is neither praise nor blame
 Frames = dict[str, pd.DataFrame]
@@ -50,6 +54,35 @@ def topics(prefix: str) -> Frames:
         )  # fmt: skip
         shipped[split] = rows[rows["label"].str.strip().astype(bool)]
     return {**carve(shipped["train"], 0.1, by="label"), "test": shipped["test"]}
+
+
+def russian_senses() -> Frames:
+    """Contexts of seven ambiguous nouns; the label is the sense both annotators chose, if it has 20 contexts or more.
+
+    A file begins with its senses, indented: gloss, number, number again; the last two are "other" and "cannot tell".
+    Then come the contexts: left, word, right, and each annotator's number.
+    """
+    rows = []
+    for file, noun in RUSSIAN_NOUNS.items():
+        lines = (assets.fetch("russian-senses") / f"{file}.txt").read_text(encoding="utf8").splitlines()
+        cells = [[cell for cell in line.split("\t") if cell] for line in lines]
+        senses = [(cell[1], cell[0].partition(" (")[0]) for cell, line in zip(cells, lines, strict=True) if line[0] == "\t"]
+        named = dict(senses[:-2])
+        for left, word, right, first, second in (cell for cell in cells if len(cell) == 5):
+            if first == second and first in named:
+                rows.append((" ".join((left + word + right).split()), f"{noun}: {named[first]}"))
+    rows = keyed(pd.DataFrame(rows, columns=["text", "label"])).drop_duplicates("key")
+    rows = rows[rows.groupby("label")["text"].transform("size") >= 20]
+    return divide(rows, validation=0.1, test=0.25)
+
+
+def chinese_reviews() -> Frames:
+    """Lines of reviews, negative or positive; each once, and none that stands in both files."""
+    files = [assets.fetch("chinese-reviews") / f"{polarity}.txt" for polarity in ("negative", "positive")]
+    tables = [pd.DataFrame({"text": f.read_text(encoding="utf8").splitlines(), "label": n}) for n, f in enumerate(files)]
+    rows = keyed(pd.concat(tables, ignore_index=True))
+    rows = rows[rows["key"].astype(bool)].drop_duplicates(["key", "label"]).drop_duplicates("key", keep=False)
+    return divide(rows, validation=0.1, test=0.2)
 
 
 def wiki_comments() -> pd.DataFrame:

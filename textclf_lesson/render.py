@@ -1,0 +1,57 @@
+"""An executed lesson as one HTML page that needs no network: nothing is loaded from elsewhere when it is opened.
+
+nbconvert's page fetches require.js, MathJax and mermaid from a CDN. None is needed here: the course's pages hold no
+script that would use them, and formulas become MathML, which browsers draw by themselves (Chrome since 109, Firefox,
+Safari) and screen readers read. That costs one small dependency, latex2mathml, instead of a script of some megabytes.
+"""
+
+from html import escape
+
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+
+WITHOUT_CDN = """{% extends 'lab/index.html.j2' %}
+{% block html_head_js %}{% endblock %}
+{% block jupyter_widgets %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+"""
+
+
+def to_html(notebook: NotebookNode, title: str) -> str:
+    """The whole page: Markdown, code and stored outputs. A formula that cannot be read stays as LaTeX."""
+    exporter = _Exporter(raw_template=WITHOUT_CDN)
+    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
+    return page
+
+
+class _Renderer(IPythonRenderer):
+    def inline_math(self, body: str) -> str:
+        return _mathml(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return _mathml(body, "block")
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return _mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        """Links to other lessons lead to their pages, which lie beside this one."""
+        lesson, suffix, anchor = url.partition(".ipynb")
+        here = suffix and "/" not in lesson
+        return super().link(text, f"{lesson}.html{anchor}" if here else url, title)
+
+
+class _Exporter(HTMLExporter):
+    def default_filters(self):
+        yield from super().default_filters()
+        yield "markdown2html", lambda source: MarkdownWithMath(_Renderer(escape=False)).render(source)
+
+
+def _mathml(latex: str, display: str) -> str:
+    try:
+        return convert(latex, display=display)
+    except Exception:  # latex2mathml's errors share no base class
+        return f"<code>{escape(latex)}</code>"
