@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 from unearth import Link, PackageFinder
@@ -64,7 +65,7 @@ def from_index(carrier: Carrier, folder: Path, report: Callable[[int], None]) ->
                 unreached.append(f"{Link(url).redacted}: {brief(error)}")
     if damaged:
         raise damaged
-    reasons = "; ".join(unreached + refusals)
+    reasons = "; ".join(dict.fromkeys(unreached + refusals))
     failed = "could be reached" if len(unreached) == len(sources) > 0 else f"offers {carrier.file}"
     raise CarrierError(f"no index that pip uses {failed}" + (f" ({reasons})" if reasons else ""), CHECK_NETWORK)
 
@@ -106,11 +107,19 @@ def _session(settings: dict) -> PyPIClient:
         timeout=settings["timeout"],
         follow_redirects=True,
         headers={"Accept-Encoding": "identity"},  # else a server may send an archive that is gzipped once more
+        mounts={f"all://{host}": _trusting(host, settings["proxy"]) for host in settings["trusted_hosts"]},
     )
     session.auth = MultiDomainBasicAuth(
         prompting=False, index_urls=[settings["index_url"], *settings["extra_index_urls"]]
     )
     return session
+
+
+def _trusting(host: str, proxy: str | None) -> httpx2.HTTPTransport:
+    """Unchecked certificates for a host that pip trusts. unearth's own way there would pass by the proxy."""
+    if not proxy and not proxy_bypass(host):
+        proxy = getproxies().get("https") or getproxies().get("http")
+    return httpx2.HTTPTransport(verify=False, proxy=proxy or None)
 
 
 def _offers(finder: PackageFinder, carrier: Carrier) -> Iterator[Link]:

@@ -85,9 +85,7 @@ def _tree(archive: Path, carrier: Carrier, tree: Tree, folder: Path) -> None:
             if left < 0 or len(found) > tree.files:
                 break
     if tree_sha256(found) != tree.sha256:
-        raise CarrierError(
-            f"{carrier.folder} in {carrier.file} is not the tree that the catalogue names", REMEDY
-        )
+        raise CarrierError(f"{carrier.folder} in {carrier.file} is not the tree that the catalogue names", REMEDY)
 
 
 def _entries(archive: Path) -> Iterator[tuple[str, bool, Callable[[], IO[bytes]]]]:

