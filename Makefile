@@ -32,7 +32,7 @@ $(READY): requirements.lock pyproject.toml
 		rm -rf $(VENV); \
 		echo "$(PYTHON) cannot make a virtual environment: its venv module is incomplete." \
 			"On Debian and Ubuntu: apt install python3-venv. Then run make again." >&2; exit 1; }
-	@echo "Installing $(TORCH) (about 200 MB) ..."
+	@echo "Installing $(TORCH) ..."
 	@$(PIP) install "$(TORCH)"
 	@echo "Installing the other packages of requirements.lock (a minute or two) ..."
 	@$(PIP) install -r requirements.lock
@@ -45,15 +45,18 @@ fetch: $(READY)
 course: fetch  ## fetch the data, run the lessons, write build/lessons/
 	@$(BIN)/textclf run $(LESSONS)
 
+# The notebooks' data, and what only the tests of a loader use: with the network cut, nothing is fetched at first use.
 test: $(READY)  ## run every test, every notebook among them, with the network cut
 	@$(BIN)/textclf fetch
+	@$(BIN)/textclf fetch disaster
 	@$(BIN)/python -m pytest $(NOTEBOOKS) tests --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
 		-n $(WORKERS) --dist loadfile
 
 lab: $(READY)  ## open JupyterLab on the first lesson
 	@$(BIN)/jupyter lab $(NOTEBOOKS)/00_start_here.ipynb
 
-notebooks: fetch  ## for authors: run and store the notebooks, their times and the README's table
+notebooks: $(READY)  ## for authors: run and store the notebooks, their times and the README's table
+	@$(BIN)/textclf fetch
 	@$(BIN)/python tools/notebooks.py $(LESSONS)
 
 # A throw-away environment for the resolver, so that it is no part of what it resolves. Keeps the pins that still fit;

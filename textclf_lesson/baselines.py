@@ -15,7 +15,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC
 
 from textclf_lesson.inputs import check_labels, check_texts
@@ -28,27 +28,30 @@ def pipeline(features: str = "tfidf", classifier: str = "logreg", **options: Any
     """A classifier of texts in two steps, untrained.
 
     features: "bow" counts of words · "tfidf" weighted words · "tfidf-2gram" words and pairs of words ·
-        "char" pieces of 2 to 5 letters within words
+        "char" pieces of 2 to 5 letters within words · "tfidf-2gram+char" both together
     classifier: "logreg" logistic regression · "svm" linear SVM, calibrated so that it gives probabilities ·
         "lightgbm" gradient-boosted trees
     options: settings of a step, named as in a grid search: `features__min_df=2`, `classifier__C=1.0`
 
     Raises ValueError for a name or a setting that does not exist.
     """
+    words = {"token_pattern": WORDS, "sublinear_tf": True}
+    pairs = TfidfVectorizer(**words, ngram_range=(1, 2))
+    pieces = TfidfVectorizer(analyzer="char_wb", sublinear_tf=True, ngram_range=(2, 5))
     vectorisers = {
         "bow": CountVectorizer(token_pattern=WORDS, dtype=np.float64),  # LightGBM takes no whole numbers
-        "tfidf": TfidfVectorizer(token_pattern=WORDS, sublinear_tf=True),
-        "tfidf-2gram": TfidfVectorizer(token_pattern=WORDS, sublinear_tf=True, ngram_range=(1, 2)),
-        "char": TfidfVectorizer(analyzer="char_wb", sublinear_tf=True, ngram_range=(2, 5)),
+        "tfidf": TfidfVectorizer(**words),
+        "tfidf-2gram": pairs,
+        "char": pieces,
+        "tfidf-2gram+char": FeatureUnion([("words", pairs), ("pieces", pieces)]),
     }
     classifiers = {
         "logreg": LogisticRegression(C=10, max_iter=1000),
         "svm": CalibratedClassifierCV(LinearSVC(random_state=0), cv=HoldOutCommon(5), ensemble=False),
-        # n_jobs=0: as many threads as OpenMP may use, which `course.setup` decides.
-        "lightgbm": LGBMClassifier(
-            min_child_samples=5, n_jobs=0, random_state=0, deterministic=True, force_row_wise=True, verbose=-1
-        ),
-    }
+        # Small trees, since texts are short; one thread, since two wait for each other on so little work.
+        "lightgbm": LGBMClassifier(n_estimators=300, num_leaves=15, min_child_samples=5, n_jobs=1,
+                                   random_state=0, deterministic=True, force_row_wise=True, verbose=-1),
+    }  # fmt: skip
     steps = [
         ("features", _choose(features, vectorisers, "features")),
         ("classifier", _choose(classifier, classifiers, "classifier")),

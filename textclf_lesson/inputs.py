@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 _ROWS = "rows count from 0"
 
@@ -68,6 +69,29 @@ def check_labels(
             "Check the filter or the split."
         )
     return np.array(labels)
+
+
+def check_label_table(y: Any, texts: list[str], allowed: list | None = None) -> pd.DataFrame:
+    """Labels of a multi-label set as a table of 0 and 1, shape (texts, labels), its columns named by the labels.
+
+    y: a DataFrame, array or list of rows. Raises ValueError if it has another shape, other columns than `allowed`, or
+    holds something else than 0 and 1, the first such place named.
+    """
+    table = y if isinstance(y, pd.DataFrame) else pd.DataFrame(np.asarray(y)) if np.ndim(y) == 2 else None
+    if table is None or not len(table.columns):
+        raise ValueError(
+            "Several labels need a table of 0 and 1, one row per text and one column per label; "
+            f"labels has the shape {np.shape(y)}. For one label per text: problem_type='single_label_classification'."
+        )
+    if len(table) != len(texts):
+        raise ValueError(f"{len(texts)} texts but {len(table)} rows of labels: pass one row for each text.")
+    if allowed is not None and list(table.columns) != allowed:
+        raise ValueError(f"The labels are {list(table.columns)}, but training had {allowed}: use the same columns.")
+    for name, column in table.items():
+        wrong = np.flatnonzero(~column.isin([0, 1]))
+        if len(wrong):
+            raise ValueError(f"Row {wrong[0]} has {name} = {column.iloc[wrong[0]]}, which is neither 0 nor 1.")
+    return table
 
 
 def _rows(column: Any, name: str, example: str) -> list:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
+import pandas as pd
 from IPython.display import display
+from matplotlib import cycler
 from matplotlib.figure import Figure
-from sklearn.metrics import precision_recall_curve
+from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_curve
 
 # Okabe and Ito's colours (2008), told apart by the colour-blind, in an order that alternates dark and light so that
 # neighbours differ in greyscale too.
@@ -58,6 +59,85 @@ def show(fig: Figure, alt: str) -> None:
             raise ValueError(f"show: axis {number} of the figure has no {', no '.join(lacking)}.")
     display(fig, metadata={"image/png": {"alt": " ".join(alt.split())}})
     plt.close(fig)
+
+
+def confusion_matrix(y_true: Sequence, y_pred: Sequence, names: Sequence[str], alt: str) -> None:
+    """Of each true class (a row), the percentage that was given each class (a column). Labels are positions in `names`.
+
+    Percentages below one half are left blank, so that the mistakes worth a look stand out.
+    """
+    side = 2.2 + 0.38 * len(names)
+    fig, axis = plt.subplots(figsize=(side + 0.8, side))
+    matrix = ConfusionMatrixDisplay.from_predictions(
+        y_true, y_pred, labels=range(len(names)), display_labels=names, normalize="true", include_values=False,
+        cmap="Blues", colorbar=False, xticks_rotation="vertical", ax=axis,
+    ).confusion_matrix  # fmt: skip
+    for (row, column), share in np.ndenumerate(matrix):
+        if share >= 0.005:
+            colour = "white" if share > 0.5 else "black"
+            axis.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=colour)
+    axis.set(title="Of 100 rows of a class, how many were called what", xlabel="predicted", ylabel="true")
+    show(fig, alt)
+
+
+def strongest_words(words: pd.DataFrame, names: Sequence[str], alt: str, columns: int = 4) -> None:
+    """One panel per class with its strongest words as bars. `words` comes from `baselines.strongest_words`.
+
+    The classes are positions in `names`.
+    """
+    tables = list(words.groupby("class", sort=False))
+    columns = min(columns, len(tables))
+    rows = -(-len(tables) // columns)
+    fig, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(2.5 * columns, 0.5 + 0.22 * rows * (3 + words.groupby("class").size().max())),
+        squeeze=False,
+    )
+    for axis, (position, table) in zip(axes.flat, tables, strict=False):
+        axis.barh(table["word"].map(repr) if table["word"].str.contains(" ").any() else table["word"], table["weight"])
+        axis.invert_yaxis()
+        axis.set(title=names[position])
+    for axis in axes.flat[len(tables) :]:
+        axis.set_axis_off()
+    fig.supxlabel("weight")
+    fig.supylabel("word")
+    show(fig, alt)
+
+
+def learning_curve(scores: pd.DataFrame, alt: str, target: float | None = None) -> None:
+    """Accuracy against the number of training rows, one line per model, with the spread over repetitions.
+
+    scores: columns `model`, `rows`, `accuracy`, one row per repetition. target: drawn as a level to reach.
+    """
+    fig, axis = plt.subplots()
+    for (model, runs), marker, dash in zip(scores.groupby("model", sort=False), MARKERS, DASHES, strict=False):
+        at = runs.groupby("rows")["accuracy"].agg(["mean", "min", "max"])
+        bounds = [at["mean"] - at["min"], at["max"] - at["mean"]]
+        axis.errorbar(at.index, at["mean"], yerr=bounds, marker=marker, linestyle=dash, capsize=3, label=model)
+    if target is not None:
+        axis.axhline(target, color="grey", linewidth=1)
+    axis.set(title="What more rows buy", xlabel="training rows (logarithmic)", ylabel="accuracy", xscale="log")
+    axis.legend()
+    show(fig, alt)
+
+
+def quality_against(table: pd.DataFrame, x: str, label: str, alt: str) -> None:
+    """Each model as a point: accuracy with its interval against a cost.
+
+    table: one row per model, columns `accuracy`, `low`, `high` (0 to 1) and `x`. label: what x is, with its unit.
+    """
+    fig, axis = plt.subplots(figsize=(7, 4.2))
+    for number, (model, row) in enumerate(table.iterrows()):
+        axis.errorbar(
+            row[x], row["accuracy"], yerr=[[row["accuracy"] - row["low"]], [row["high"] - row["accuracy"]]],
+            marker=MARKERS[number % len(MARKERS)], color=PALETTE[number % len(PALETTE)],
+            linestyle="none", capsize=3, label=model,
+        )  # fmt: skip
+    axis.set(title="Is the better model worth its price?", xlabel=f"{label} (logarithmic)", ylabel="accuracy")
+    axis.set_xscale("log")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    show(fig, alt)
 
 
 def loss_curves(gammas: Sequence[float], alt: str) -> None:

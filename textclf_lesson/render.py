@@ -3,6 +3,7 @@
 nbconvert's page fetches require.js, MathJax and mermaid from a CDN. None is needed here: the course's pages hold no
 script that would use them, and formulas become MathML, which browsers draw by themselves (Chrome since 109, Firefox,
 Safari) and screen readers read. That costs one small dependency, latex2mathml, instead of a script of some megabytes.
+nbconvert's template also drops the alt texts of figures; this one writes them.
 """
 
 from html import escape
@@ -12,17 +13,23 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
-WITHOUT_CDN = """{% extends 'lab/index.html.j2' %}
+TEMPLATE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_js %}{% endblock %}
 {% block jupyter_widgets %}{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
+{% block data_png scoped %}
+{% set alt = output | get_metadata('alt', 'image/png') %}
+<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
+<img src="data:image/png;base64,{{ output.data['image/png'] }}" {% if alt %}alt="{{ alt | escape }}"{% endif %}>
+</div>
+{% endblock %}
 """
 
 
 def to_html(notebook: NotebookNode, title: str) -> str:
     """The whole page: Markdown, code and stored outputs. A formula that cannot be read stays as LaTeX."""
-    exporter = _Exporter(raw_template=WITHOUT_CDN)
+    exporter = _Exporter(raw_template=TEMPLATE)
     page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
     return page
 

@@ -314,16 +314,9 @@ def short_cells(nb: NotebookNode, folder: Path) -> list[str]:
 
 @check
 def prose_before_code(nb: NotebookNode, folder: Path) -> list[str]:
-    """Only a cell of nothing but claims may follow another code cell: it belongs to the result above it."""
-
-    def only_claims(source: str) -> bool:
-        calls = [getattr(statement, "value", None) for statement in ast.parse(source).body]
-        return all(isinstance(call, ast.Call) and ast.unparse(call.func).endswith("claim") for call in calls)
-
+    """Only a cell with a claim may follow another code cell: it belongs to the result above it."""
     return [
         f"{name(cell)} comes without Markdown before it"
-        for above, cell in zip([None, *nb.cells], nb.cells, strict=False)
-        if cell.cell_type == "code"
-        and (above is None or above.cell_type != "markdown")
-        and not only_claims(cell.source)
+        for above, cell in pairwise(nb.cells)
+        if cell.cell_type == "code" and above.cell_type == "code" and not has_claim(cell)
     ]

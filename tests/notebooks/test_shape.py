@@ -158,7 +158,6 @@ SPOILT = [
     ("short_cells", add(code("x = 1\n" * 31))),
     ("short_cells", add(code(""))),
     ("prose_before_code", add(code("x = 1"))),
-    ("prose_before_code", add(code("claim('x', True)\nx = 1"))),
 ]
 
 

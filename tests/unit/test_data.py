@@ -60,6 +60,8 @@ ROWS = {
     "wiki-binary": [153573, 9165, 18422],
     "wiki-toxicity": [4239, 909, 912, 1900],
     "disaster": [20844, 2553, 2620],
+    "russian-senses": [1624, 231, 616],
+    "chinese-reviews": [12135, 1689, 3496],
 }
 
 
@@ -116,6 +118,23 @@ def test_wiki_toxicity_has_the_labels_that_are_shipped(loaded):
 
 def test_every_topic_of_r52_can_be_learned(loaded):
     assert len(set(loaded["reuters-r52"]["train"]["label"])) == 52
+
+
+def test_russian_contexts_hold_their_noun_and_every_sense_can_be_learned(loaded):
+    rows = loaded["russian-senses"]["train"].to_pandas()
+    names = data.label_names(loaded["russian-senses"])
+    nouns = rows["label"].map(lambda label: names[label].partition(":")[0])
+    stem = nouns.str.slice(0, -1)  # Russian nouns change their endings
+    inside = [s in text.lower() for s, text in zip(stem, rows["text"], strict=True)]
+    # The fleeting vowel of горшок and the like shifts the stem in a few forms.
+    assert pd.Series(inside).groupby(nouns.to_numpy()).mean().median() > 0.95
+    assert set(rows["label"]) == set(range(len(names))) and nouns.nunique() == 7
+
+
+def test_chinese_reviews_are_chinese_and_each_line_stands_once(loaded):
+    rows = pd.concat(part.to_pandas() for part in loaded["chinese-reviews"].values())
+    assert rows["text"].str.contains("[\u4e00-\u9fff]").mean() > 0.99
+    assert not rows["text"].map(data.normalise).duplicated().any()
 
 
 def test_agreement_is_eight_annotators_of_forty_comments():

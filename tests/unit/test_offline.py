@@ -169,3 +169,9 @@ def test_unix_sockets_stay_open():
 def test_a_kind_of_socket_the_guard_knows_nothing_about_is_refused():
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as other, pytest.raises(offline.OfflineError):
         offline._audit("socket.connect", (other, (0, 0)))
+
+
+def test_these_tests_themselves_run_with_the_network_cut():
+    """conftest.py sets the variable for this process and thereby for the kernels in which nbval runs the lessons."""
+    with pytest.raises(offline.OfflineError):
+        socket.create_connection(("192.0.2.1", 80), timeout=0.2)

@@ -157,6 +157,15 @@ def test_formulas_become_mathml():
     assert "<code>$HOME</code>" in html
 
 
+def test_figures_keep_their_alt_texts():
+    output = nbformat.v4.new_output("display_data", data={"image/png": "iVBORw0KGgo="})
+    output.metadata = {"image/png": {"alt": 'A curve that "falls" & rises'}}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("draw()", outputs=[output])])
+    (tag,) = re.findall(r"<img [^>]+>", to_html(notebook, title="A page"))
+    assert 'src="data:image/png;base64,iVBORw0KGgo="' in tag
+    assert re.search(r"""alt=['"]A curve that ("|&quot;)falls("|&quot;) &amp; rises['"]""", tag)
+
+
 def test_a_formula_that_cannot_be_read_stays_as_it_was_typed():
     assert r"<code>\left( x &lt; 1</code>" in page(r"$\left( x < 1$")
 

@@ -23,6 +23,11 @@ _SNIPPETS = {
 }
 _TOPICS = {"newsgroups": "newsgroups", "reuters-r8": "r8", "reuters-r52": "r52"}
 _POLARITY = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"], "score": None}
+_FIXED = {
+    "wiki-binary": ["clean", "offensive"],
+    "sst2": _POLARITY["binary"],
+    "chinese-reviews": _POLARITY["binary"],
+}
 _FULL = {
     # name: (reader, hub id, hub config, file names of each table)
     "sst2": (
@@ -137,8 +142,7 @@ def _features(name: str, rows: pd.DataFrame, labels: str) -> datasets.Features:
     if name in _SNIPPETS:
         columns["score"] = datasets.Value("float32")
     if "label" in rows:
-        fixed = dict.fromkeys(["sst2", "chinese-reviews"], _POLARITY["binary"]) | {"wiki-binary": ["clean", "offensive"]}
-        classes = _POLARITY[labels] if name in _SNIPPETS else fixed.get(name) or sorted(rows["label"].unique())
+        classes = _FIXED.get(name) or (_POLARITY[labels] if name in _SNIPPETS else sorted(rows["label"].unique()))
         columns["label"] = datasets.ClassLabel(names=classes)
     else:
         kinds = [column for column in rows if column not in columns]

@@ -59,18 +59,17 @@ def topics(prefix: str) -> Frames:
 def russian_senses() -> Frames:
     """Contexts of seven ambiguous nouns; the label is the sense both annotators chose, if it has 20 contexts or more.
 
-    A file begins with its senses, indented: gloss, number, number again; the last two are "other" and "cannot tell".
-    Then come the contexts: left, word, right, and each annotator's number.
+    A file begins with its senses, three cells a line: gloss, number, number again; the last two are "other" and
+    "cannot tell". Then come the contexts, five cells: left, the noun, right, and each annotator's number.
     """
     rows = []
     for file, noun in RUSSIAN_NOUNS.items():
         lines = (assets.fetch("russian-senses") / f"{file}.txt").read_text(encoding="utf8").splitlines()
         cells = [[cell for cell in line.split("\t") if cell] for line in lines]
-        senses = [(cell[1], cell[0].partition(" (")[0]) for cell, line in zip(cells, lines, strict=True) if line[0] == "\t"]
-        named = dict(senses[:-2])
-        for left, word, right, first, second in (cell for cell in cells if len(cell) == 5):
-            if first == second and first in named:
-                rows.append((" ".join((left + word + right).split()), f"{noun}: {named[first]}"))
+        senses = {number: gloss.partition(" (")[0] for gloss, number, _ in [c for c in cells if len(c) == 3][:-2]}
+        for left, word, right, first, second in (c for c in cells if len(c) == 5):
+            if first == second and first in senses:
+                rows.append((" ".join((left + word + right).split()), f"{noun}: {senses[first]}"))
     rows = keyed(pd.DataFrame(rows, columns=["text", "label"])).drop_duplicates("key")
     rows = rows[rows.groupby("label")["text"].transform("size") >= 20]
     return divide(rows, validation=0.1, test=0.25)
@@ -78,9 +77,11 @@ def russian_senses() -> Frames:
 
 def chinese_reviews() -> Frames:
     """Lines of reviews, negative or positive; each once, and none that stands in both files."""
-    files = [assets.fetch("chinese-reviews") / f"{polarity}.txt" for polarity in ("negative", "positive")]
-    tables = [pd.DataFrame({"text": f.read_text(encoding="utf8").splitlines(), "label": n}) for n, f in enumerate(files)]
-    rows = keyed(pd.concat(tables, ignore_index=True))
+    lines = []
+    for label, polarity in enumerate(("negative", "positive")):
+        path = assets.fetch("chinese-reviews") / f"{polarity}.txt"
+        lines += [(text, label) for text in path.read_text(encoding="utf8").splitlines()]
+    rows = keyed(pd.DataFrame(lines, columns=["text", "label"]))
     rows = rows[rows["key"].astype(bool)].drop_duplicates(["key", "label"]).drop_duplicates("key", keep=False)
     return divide(rows, validation=0.1, test=0.2)
 
