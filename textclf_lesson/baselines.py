@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from textclf_lesson.inputs import check_labels, check_texts
 
@@ -48,7 +49,7 @@ def pipeline(features: str = "tfidf", classifier: str = "logreg", **options: Any
     classifiers = {
         "logreg": LogisticRegression(C=10, max_iter=1000),
         "svm": CalibratedClassifierCV(LinearSVC(random_state=0), cv=HoldOutCommon(5), ensemble=False),
-        # Small trees, since texts are short; one thread, since two wait for each other on so little work.
+        # Small trees, since texts are short; one thread as in `TextPipeline.fit`, for `predict` too.
         "lightgbm": LGBMClassifier(n_estimators=300, num_leaves=15, min_child_samples=5, n_jobs=1,
                                    random_state=0, deterministic=True, force_row_wise=True, verbose=-1),
     }  # fmt: skip
@@ -64,7 +65,11 @@ class TextPipeline(Pipeline):
 
     def fit(self, X: Sequence[str], y: Sequence[Any] | None = None, **params: Any) -> "TextPipeline":
         texts = check_texts(X)
-        return super().fit(texts, check_labels(y, texts), **params)
+        labels = check_labels(y, texts)
+        # One thread: there is little to share out, and on a busy machine several wait for each other, some 100 times
+        # as long as the work takes.
+        with threadpool_limits(1):
+            return super().fit(texts, labels, **params)
 
     def predict(self, X: Sequence[str], **params: Any) -> np.ndarray:
         return super().predict(check_texts(X), **params)

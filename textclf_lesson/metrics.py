@@ -68,12 +68,8 @@ class Report:
     def per_class(self) -> pd.DataFrame:
         """Precision, recall, F1 (NaN: undefined) and support, the number of true rows, of each class."""
         hits, support = np.diagonal(self.confusion), self.confusion.sum(axis=1)
-        columns = {
-            "precision": _ratio(hits, self.confusion.sum(axis=0)),
-            "recall": _ratio(hits, support),
-            "f1": f1(self.confusion),
-            "support": support,
-        }
+        precision, recall = _ratio(hits, self.confusion.sum(axis=0)), _ratio(hits, support)
+        columns = {"precision": precision, "recall": recall, "f1": f1(self.confusion), "support": support}
         return pd.DataFrame(columns, index=pd.Index(self.classes, name="class"))
 
     def interval(self, metric: str | Metric = "accuracy", n: int = 1000, seed: int = 0) -> tuple[float, float]:
@@ -93,9 +89,8 @@ class Report:
 def report(y_true: Sequence, y_pred: Sequence, labels: Sequence[str] | None = None) -> Report:
     """Score predictions against the truth, both one label per row.
 
-    `labels` names the classes in order: then whole-number labels are positions in it, as in a `ClassLabel`.
-    Without it, the classes are all labels that occur. Raises as `check_labels` does, and ValueError if the lengths
-    differ.
+    `labels` names the classes in order: then whole-number labels are positions in it, as in a `ClassLabel`. Without
+    it, the classes are all labels that occur. Raises as `check_labels` does, and ValueError if the lengths differ.
     """
     classes, true, pred = _encode(y_true, y_pred, labels=labels)
     cells = np.bincount(true * len(classes) + pred, minlength=len(classes) ** 2)
@@ -105,10 +100,7 @@ def report(y_true: Sequence, y_pred: Sequence, labels: Sequence[str] | None = No
 def interval(
     y_true: Sequence, y_pred: Sequence, metric: str | Metric = "accuracy", n: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % bootstrap interval of a metric: see `Report.interval`.
-
-    `metric` is a key of METRICS or a function of confusion matrices (n, classes, classes) → (n,).
-    """
+    """`Report.interval`. `metric` is in METRICS, or a function of confusion matrices (n, classes, classes) → (n,)."""
     return report(y_true, y_pred).interval(metric, n, seed)
 
 
@@ -165,9 +157,8 @@ def fleiss_kappa(counts: Any) -> float:
         raise ValueError(f"counts must be a table (items, categories) of counts, not of shape {counts.shape}.")
     raters = counts.sum(axis=1)
     if raters.min() != raters.max() or raters[0] < 2:
-        raise ValueError(
-            f"Every item needs the same number of annotators, at least 2; here {raters.min():g} to {raters.max():g}."
-        )
+        here = f"{raters.min():g} to {raters.max():g}"
+        raise ValueError(f"Every item needs the same number of annotators, at least 2; here {here}.")
     agreeing = (counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))
     by_chance = ((counts.sum(axis=0) / counts.sum()) ** 2).sum()
     if by_chance == 1:
@@ -255,5 +246,4 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _middle(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
+    return tuple(np.quantile(values, [0.025, 0.975]).tolist())

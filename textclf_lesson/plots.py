@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 from matplotlib import cycler
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_curve
 
 # Okabe and Ito's colours (2008), told apart by the colour-blind, in an order that alternates dark and light so that
 # neighbours differ in greyscale too.
-PALETTE = ["#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#009E73"]
+PALETTE = ["#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#CC79A7"]
 DASHES = ["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3))]
 MARKERS = ["o", "^", "s", "D", "v", "P"]
 
@@ -87,17 +89,12 @@ def strongest_words(words: pd.DataFrame, names: Sequence[str], alt: str, columns
     """
     tables = list(words.groupby("class", sort=False))
     columns = min(columns, len(tables))
-    rows = -(-len(tables) // columns)
-    fig, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(2.5 * columns, 0.5 + 0.22 * rows * (3 + words.groupby("class").size().max())),
-        squeeze=False,
-    )
+    rows, bars = -(-len(tables) // columns), max(len(table) for _, table in tables)
+    fig, axes = plt.subplots(rows, columns, figsize=(2.5 * columns, 0.5 + rows * (0.6 + 0.2 * bars)), squeeze=False)
     for axis, (position, table) in zip(axes.flat, tables, strict=False):
-        axis.barh(table["word"].map(repr) if table["word"].str.contains(" ").any() else table["word"], table["weight"])
+        axis.barh(table["word"], table["weight"])
         axis.invert_yaxis()
-        axis.set(title=names[position])
+        axis.set_title(names[position])
     for axis in axes.flat[len(tables) :]:
         axis.set_axis_off()
     fig.supxlabel("weight")
@@ -117,7 +114,8 @@ def learning_curve(scores: pd.DataFrame, alt: str, target: float | None = None) 
         axis.errorbar(at.index, at["mean"], yerr=bounds, marker=marker, linestyle=dash, capsize=3, label=model)
     if target is not None:
         axis.axhline(target, color="grey", linewidth=1)
-    axis.set(title="What more rows buy", xlabel="training rows (logarithmic)", ylabel="accuracy", xscale="log")
+    axis.set(title="What more rows buy", xlabel="training rows (logarithmic)", ylabel="accuracy")
+    _log_with_plain_numbers(axis)
     axis.legend()
     show(fig, alt)
 
@@ -135,9 +133,16 @@ def quality_against(table: pd.DataFrame, x: str, label: str, alt: str) -> None:
             linestyle="none", capsize=3, label=model,
         )  # fmt: skip
     axis.set(title="Is the better model worth its price?", xlabel=f"{label} (logarithmic)", ylabel="accuracy")
-    axis.set_xscale("log")
+    _log_with_plain_numbers(axis)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     show(fig, alt)
+
+
+def _log_with_plain_numbers(axis: Axes) -> None:
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(NullLocator())
 
 
 def loss_curves(gammas: Sequence[float], alt: str) -> None:
