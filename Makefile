@@ -48,7 +48,7 @@ course: fetch  ## fetch the data, run the lessons, write build/lessons/
 # The notebooks' data, and what only the tests of a loader use: with the network cut, nothing is fetched at first use.
 test: $(READY)  ## run every test, every notebook among them, with the network cut
 	@$(BIN)/textclf fetch
-	@$(BIN)/textclf fetch disaster
+	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews
 	@$(BIN)/python -m pytest $(NOTEBOOKS) tests --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
 		-n $(WORKERS) --dist loadfile
 
