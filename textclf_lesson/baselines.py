@@ -25,14 +25,14 @@ from textclf_lesson.inputs import check_labels, check_texts
 WORDS = r"(?u)\b\w+\b"
 
 
-def pipeline(features: str = "tfidf", classifier: str = "logreg", **options: Any) -> "TextPipeline":
+def pipeline(features: str = "tfidf", classifier: str = "logreg", **options: Any) -> Pipeline:
     """A classifier of texts in two steps, untrained.
 
-    features: "bow" counts of words · "tfidf" weighted words · "tfidf-2gram" words and pairs of words ·
-        "char" pieces of 2 to 5 letters within words · "tfidf-2gram+char" both together
-    classifier: "logreg" logistic regression · "svm" linear SVM, calibrated so that it gives probabilities ·
-        "lightgbm" gradient-boosted trees
-    options: settings of a step, named as in a grid search: `features__min_df=2`, `classifier__C=1.0`
+    features: "bow" counts of words · "tfidf" weighted words · "tfidf-2gram" words and pairs of
+        words · "char" pieces of 2 to 5 letters within words · "tfidf-2gram+char" both together
+    classifier: "logreg" logistic regression · "svm" linear SVM, calibrated so that it gives
+        probabilities · "lightgbm" gradient-boosted trees
+    options: settings of a step, named as in a grid search: `features__min_df=2`
 
     Raises ValueError for a name or a setting that does not exist.
     """
@@ -40,19 +40,21 @@ def pipeline(features: str = "tfidf", classifier: str = "logreg", **options: Any
     pairs = TfidfVectorizer(**words, ngram_range=(1, 2))
     pieces = TfidfVectorizer(analyzer="char_wb", sublinear_tf=True, ngram_range=(2, 5))
     vectorisers = {
-        "bow": CountVectorizer(token_pattern=WORDS, dtype=np.float64),  # LightGBM takes no whole numbers
+        "bow": CountVectorizer(token_pattern=WORDS, dtype=np.float64),  # for LightGBM: no integers
         "tfidf": TfidfVectorizer(**words),
         "tfidf-2gram": pairs,
         "char": pieces,
         "tfidf-2gram+char": FeatureUnion([("words", pairs), ("pieces", pieces)]),
     }
+    # Small trees, since texts are short; one thread as in `TextPipeline.fit`, for `predict` too.
+    trees = {"n_estimators": 300, "num_leaves": 15, "min_child_samples": 5, "n_jobs": 1}
+    repeatable = {"random_state": 0, "deterministic": True, "force_row_wise": True}
+    margins = LinearSVC(random_state=0)
     classifiers = {
         "logreg": LogisticRegression(C=10, max_iter=1000),
-        "svm": CalibratedClassifierCV(LinearSVC(random_state=0), cv=HoldOutCommon(5), ensemble=False),
-        # Small trees, since texts are short; one thread as in `TextPipeline.fit`, for `predict` too.
-        "lightgbm": LGBMClassifier(n_estimators=300, num_leaves=15, min_child_samples=5, n_jobs=1,
-                                   random_state=0, deterministic=True, force_row_wise=True, verbose=-1),
-    }  # fmt: skip
+        "svm": CalibratedClassifierCV(margins, cv=HoldOutCommon(5), ensemble=False),
+        "lightgbm": LGBMClassifier(**trees, **repeatable, verbose=-1),
+    }
     steps = [
         ("features", _choose(features, vectorisers, "features")),
         ("classifier", _choose(classifier, classifiers, "classifier")),

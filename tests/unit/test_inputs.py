@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from textclf_lesson.inputs import check_labels, check_texts
+from textclf_lesson.inputs import check_label_table, check_labels, check_texts
 
 TEXTS = ["Effective but too tepid biopic", "A good place to start.", "¡Ni fu ni fa!"]
 TABLE = Dataset.from_dict(
@@ -128,3 +128,26 @@ def test_a_misspelt_label_gets_the_nearest_one():
 
 def test_one_class_is_enough_to_score_with():
     assert check_labels(["good", "good"], at_least=1).tolist() == ["good", "good"]
+
+
+@pytest.mark.parametrize("rows", [[[0, 1], [1, 0]], np.eye(2), pd.DataFrame({"toxic": [0, 1], "threat": [1, 1]})])
+def test_a_table_of_labels_keeps_its_rows_and_columns(rows):
+    table = check_label_table(rows, ["one", "two"])
+    assert table.to_numpy().tolist() == np.asarray(rows).tolist()
+    assert list(table.columns) == (list(rows.columns) if isinstance(rows, pd.DataFrame) else [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("rows", "allowed", "first_line"),
+    [
+        ([0, 1], None, "Several labels need a table of 0 and 1"),
+        ([[0, 1]], None, "2 texts but 1 rows of labels: pass one row for each text."),
+        (pd.DataFrame({"toxic": [0, 2]}), None, "Row 1 has toxic = 2, which is neither 0 nor 1."),
+        (pd.DataFrame({"toxic": [0, np.nan]}), None, "Row 1 has toxic = nan, which is neither 0 nor 1."),
+        (pd.DataFrame({"toxic": [0, 1]}), ["threat"], "The labels are ['toxic'], but training had ['threat']"),
+    ],
+)
+def test_a_bad_table_of_labels_is_named_in_the_first_line(rows, allowed, first_line):
+    with pytest.raises(ValueError) as caught:
+        check_label_table(rows, ["one", "two"], allowed)
+    assert str(caught.value).splitlines()[0].startswith(first_line)
