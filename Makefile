@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := notebooks
 WORKERS ?= 2
+BENCHMARKS ?= $(filter-out common,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 # The first interpreter that the course runs on; `make setup PYTHON=/path/to/python3.12` chooses another.
 FITS = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TORCH = $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' requirements.lock)
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help setup fetch course test lab notebooks lock lint clean
+.PHONY: help setup fetch course test lab notebooks bench lock lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -58,6 +59,11 @@ lab: $(READY)  ## open JupyterLab on the first lesson
 notebooks: $(READY)  ## for authors: run and store the notebooks, their times and the README's table
 	@$(BIN)/textclf fetch
 	@$(BIN)/python tools/notebooks.py $(LESSONS)
+
+bench: $(READY)  ## for authors: measure speed side by side (an hour); benchmarks/results/, docs/benchmarks.md
+	@$(BIN)/textclf fetch
+	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@$(BIN)/python tools/benchmarks.py
 
 # A throw-away environment for the resolver, so that it is no part of what it resolves. Keeps the pins that still fit;
 # `make lock UPGRADE=--upgrade` takes the newest. torch goes first: whoever installs line by line gets the pinned one.

@@ -8,6 +8,7 @@ import os
 
 os.environ["TEXTCLF_OFFLINE"] = "1"
 os.environ["TEXTCLF_PROGRESS"] = "0"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the package does, before a test module loads a library
 
 # Several workers at once share the cores: without a limit every one of them starts a thread per core, and the threads
 # wait for each other. A notebook must give the same outputs with any number of threads, so this hides nothing.
