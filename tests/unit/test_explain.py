@@ -1,0 +1,173 @@
+"""Attention and attributions on the real encoder: shapes, sums, and what an explanation must satisfy."""
+
+import numpy as np
+import pytest
+import torch
+
+from textclf_lesson import attention_views, data, explain, models, plots
+from textclf_lesson.transformer import TransformerClassifier
+
+SENTENCE = "An unfilmable, never boring story."
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    """A classifier that has learned a little: how the tools work does not depend on how well it reads."""
+    few = data.load("movie-snippets")["train"].shuffle(seed=0).select(range(200))
+    return TransformerClassifier(epochs=1, max_length=32, learning_rate=2e-4).fit(*models.columns(few))
+
+
+@pytest.fixture(scope="module")
+def seen(classifier):
+    return explain.attention(classifier.model_, classifier.tokenizer_, SENTENCE)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    sentences = data.load("movie-snippets")["validation"].shuffle(seed=0)["text"]
+    return [text for text in sentences if 8 <= len(text.split()) <= 16][:6]
+
+
+# --- attention --------------------------------------------------------------------------------------------------------
+
+
+def test_shares_of_every_layer_and_head(seen):
+    assert seen.tokens == ["[CLS]", "an", "un", "##film", "##able", ",", "never", "boring", "story", ".", "[SEP]"]
+    assert seen.special == [True] + [False] * 9 + [True]
+    assert seen.weights.shape == (6, 12, 11, 11) and seen.weights.dtype == np.float32
+    np.testing.assert_allclose(seen.weights.sum(axis=3), 1, atol=1e-5)
+
+
+def test_rows_look_and_columns_are_looked_at(seen):
+    """Head 2 of the first layer reads the token before: the entries below the diagonal, not those above."""
+    at = np.arange(1, 11)
+    assert seen.weights[0, 2, at, at - 1].mean() > 0.9 > 0.1 > seen.weights[0, 2, at - 1, at].mean()
+
+
+def test_the_model_computes_as_before(classifier):
+    inputs = classifier.tokenizer_(SENTENCE, return_tensors="pt")
+    before = classifier.model_.config._attn_implementation
+    with torch.inference_mode():
+        logits = classifier.model_(**inputs).logits
+        explain.attention(classifier.model_, classifier.tokenizer_, SENTENCE)
+        assert classifier.model_.config._attn_implementation == before
+        torch.testing.assert_close(classifier.model_(**inputs).logits, logits)
+
+
+def test_pieces_become_words(seen):
+    words = seen.words()
+    assert words.tokens == ["[CLS]", "an", "unfilmable", ",", "never", "boring", "story", ".", "[SEP]"]
+    np.testing.assert_allclose(words.weights.sum(axis=3), 1, atol=1e-5)
+    np.testing.assert_allclose(words.weights[1, 3, 1, 2], seen.weights[1, 3, 1, 2:5].sum(), rtol=1e-5)
+    np.testing.assert_allclose(words.weights[1, 3, 2, 1], seen.weights[1, 3, 2:5, 1].mean(), rtol=1e-5)
+
+
+def test_special_tokens_can_be_left_out(seen):
+    content = seen.content()
+    assert content.tokens == seen.tokens[1:-1] and not any(content.special)
+    np.testing.assert_array_equal(content.weights, seen.weights[:, :, 1:-1, 1:-1])
+
+
+def test_rollout_shares_out_one(seen):
+    np.testing.assert_allclose(seen.rollout().sum(axis=1), 1, atol=1e-5)
+    half = (seen.weights[0].mean(axis=0) + np.eye(11)) / 2
+    one_layer = explain.Attention(seen.weights[:1], seen.tokens, seen.special)
+    np.testing.assert_allclose(one_layer.rollout(), half, atol=1e-6)
+
+
+def test_a_long_text_is_cut_with_a_mark(classifier, capfd):
+    cut = explain.attention(classifier.model_, classifier.tokenizer_, "good film " * 300, max_length=8)
+    assert cut.tokens == ["[CLS]", "good", "film", "good", "film", "good", "film", explain.MARK, "[SEP]"]
+    assert cut.weights.shape[2:] == (9, 9) and not cut.weights[:, :, 7].any() and not cut.weights[..., 7].any()
+    assert capfd.readouterr().err == ""
+    whole = explain.attention(classifier.model_, classifier.tokenizer_, "good film good", max_length=8)
+    assert explain.MARK not in whole.tokens
+
+
+@pytest.mark.parametrize("text", ["", "  ", None, 3])
+def test_a_text_that_is_none_is_refused(classifier, text):
+    with pytest.raises((TypeError, ValueError)):
+        explain.attention(classifier.model_, classifier.tokenizer_, text)
+
+
+# --- attributions -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", explain.METHODS)
+def test_a_score_for_each_token_but_the_special_ones(classifier, texts, method):
+    for text, scores in zip(texts, explain.attributions(classifier, texts, method), strict=True):
+        assert len(scores) == len(classifier.tokenizer_(text)["input_ids"])
+        assert np.isneginf(scores[[0, -1]]).all() and np.isfinite(scores[1:-1]).all()
+
+
+def test_occlusion_is_the_loss_of_probability(classifier):
+    text = "never boring"
+    scores = explain.attributions(classifier, [text], "occlusion")[0]
+    whole, without = classifier.predict_proba([text, "never [MASK]"])
+    assert scores[2] == pytest.approx(whole.max() - without[whole.argmax()], abs=1e-5)
+
+
+def test_gradients_add_up_to_what_the_words_did(classifier, texts):
+    """Completeness (Sundararajan et al. 2017): the scores sum to the logit's distance from that of the masks."""
+    text = texts[0]
+    scores = explain.attributions(classifier, [text], "gradients")[0]
+    masks = " ".join(["[MASK]"] * np.isfinite(scores).sum())
+    with_words, without = classifier.logits([text, masks])
+    predicted = with_words.argmax()
+    assert scores[1:-1].sum() == pytest.approx(with_words[predicted] - without[predicted], rel=0.2, abs=0.05)
+
+
+def test_deletion_begins_at_the_prediction_and_ends_at_nothing_left(classifier, texts):
+    scores = explain.attributions(classifier, texts, "random")
+    curves = explain.deletion(classifier, texts, scores, [0, 1])
+    assert curves.shape == (len(texts), 2)
+    np.testing.assert_allclose(curves[:, 0], classifier.predict_proba(texts).max(axis=1), atol=1e-4)
+    worst = explain.deletion(
+        classifier, texts, [-score for score in explain.attributions(classifier, texts, "occlusion")], [0.3]
+    )
+    best = explain.deletion(classifier, texts, explain.attributions(classifier, texts, "occlusion"), [0.3])
+    assert best.mean() < worst.mean()
+
+
+def test_an_unknown_method_is_named(classifier):
+    with pytest.raises(ValueError, match="choose one of attention, rollout"):
+        explain.attributions(classifier, [SENTENCE], "magic")
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The alt texts of what was shown, after the checks of `plots.show`."""
+    alts, show = [], plots.show
+    monkeypatch.setattr(plots, "show", lambda fig, alt: (alts.append(alt), show(fig, alt)))
+    return alts
+
+
+def test_every_picture_says_what_it_shows(seen, shown):
+    attention_views.plot_attention(seen, 0, 2)
+    attention_views.plot_lines(seen, 0, 2)
+    attention_views.plot_heads(seen)
+    attention_views.attention_explorer(seen.words(), 1, 1)
+    assert "layer 0, head 2" in shown[0] and "6 layers by 12 heads" in shown[2] and len(shown) == 4
+
+
+def test_the_explorer_has_sliders_where_they_can_be_moved(seen, monkeypatch):
+    displayed = []
+    monkeypatch.setenv("TEXTCLF_PROGRESS", "1")
+    monkeypatch.setattr(attention_views, "display", displayed.append)
+    attention_views.attention_explorer(seen, 1, 4)
+    layer, head, _ = displayed[0].children
+    assert (layer.value, layer.max, head.value, head.max) == (1, 5, 4, 11)
+
+
+def test_heads_are_counted_once_each(seen):
+    kinds = attention_views.head_kinds(seen)
+    assert sum(kinds.values()) == 72 and kinds["at the token before"] >= 1
+
+
+@pytest.mark.parametrize(("layer", "head"), [(6, 0), (0, 12), (-1, 0)])
+def test_a_head_that_is_not_there_is_told(seen, layer, head):
+    with pytest.raises(IndexError, match="layers are 0 to 5, heads 0 to 11"):
+        attention_views.plot_attention(seen, layer, head)

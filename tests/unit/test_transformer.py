@@ -1,0 +1,471 @@
+"""The fine-tuned level, on the real MiniLM and real sentences; small sets, for these tests ask how, not how well."""
+
+import itertools
+import os
+import pickle
+import random
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from huggingface_hub import ModelCard
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from tokenizers import ByteLevelBPETokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from textclf_lesson import data, finetuning, models
+from textclf_lesson.transformer import TransformerClassifier
+
+FULL_DATA = Path(os.environ.get("TEXTCLF_FULL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+TINY = {"epochs": 1, "max_length": 32, "freeze_embeddings": True, "precision": "fp32"}
+
+
+def sample(name: str, split: str, n: int):
+    return models.columns(data.load(name)[split].shuffle(seed=0).select(range(n)))
+
+
+@pytest.fixture(scope="module")
+def movies():
+    """(texts, labels) to learn from, and others to judge on."""
+    return sample("movie-snippets", "train", 800), sample("movie-snippets", "validation", 200)
+
+
+@pytest.fixture(scope="module")
+def fitted(movies):
+    return TransformerClassifier(epochs=1, max_length=48, learning_rate=2e-4, metric="accuracy").fit(
+        *movies[0], movies[1]
+    )
+
+
+@pytest.fixture(scope="module")
+def saved(fitted, tmp_path_factory):
+    return fitted.save(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def comments():
+    """Comments and their six labels, as a table."""
+    return sample("wiki-toxicity", "train", 96)
+
+
+def first_line(error) -> str:
+    return str(error.value).splitlines()[0]
+
+
+# --- it learns, as a classifier of scikit-learn does ------------------------------------------------------------------
+
+
+def test_it_learns(fitted, movies):
+    assert fitted.score(*movies[1]) > 0.7  # 25 steps; a coin gets one half
+    assert list(fitted.classes_) == ["negative", "positive"]
+    assert set(fitted.predict(movies[1][0])) == {"negative", "positive"}
+
+
+def test_probabilities_belong_to_classes(fitted, movies):
+    texts = movies[1][0]
+    probabilities = fitted.predict_proba(texts)
+    assert probabilities.shape == (200, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert (fitted.classes_[probabilities.argmax(axis=1)] == fitted.predict(texts)).all()
+
+
+def test_neither_order_nor_company_changes_a_prediction(fitted, movies):
+    texts = movies[1][0][:20]
+    together = fitted.predict_proba(texts)
+    np.testing.assert_allclose(fitted.predict_proba(texts[::-1])[::-1], together, atol=1e-5)
+    np.testing.assert_allclose([fitted.predict_proba([text])[0] for text in texts], together, atol=1e-5)
+
+
+def test_settings_are_kept_and_cloned():
+    classifier = TransformerClassifier(learning_rate=3e-5, seed=7, loss=torch.nn.CrossEntropyLoss())
+    copy = clone(classifier)
+    assert copy.get_params()["learning_rate"] == 3e-5 and copy.get_params()["seed"] == 7
+    assert isinstance(copy.loss, torch.nn.CrossEntropyLoss)
+    assert copy.set_params(seed=8).seed == 8 and classifier.seed == 7
+
+
+def test_cross_validation_in_a_pipeline(movies):
+    texts, labels = (column[:48] for column in movies[0])
+    strip = FunctionTransformer(lambda rows: [row.strip() for row in rows])
+    scores = cross_val_score(make_pipeline(strip, TransformerClassifier(**TINY)), texts, labels, cv=2)
+    assert len(scores) == 2 and all(0 <= score <= 1 for score in scores)
+
+
+def test_a_fitted_classifier_can_be_pickled(fitted, movies):
+    texts = movies[1][0][:5]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(texts), fitted.predict_proba(texts))
+
+
+def test_the_seed_repeats_a_run_and_disturbs_no_other(movies):
+    texts, labels = (column[:64] for column in movies[0])
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    expected = random.random(), np.random.random(), torch.rand(1).item()
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    a, b, other = (TransformerClassifier(**TINY, seed=seed).fit(texts, labels).logits(texts) for seed in (3, 3, 4))
+    assert (random.random(), np.random.random(), torch.rand(1).item()) == expected
+    np.testing.assert_array_equal(a, b)
+    assert not np.allclose(a, other)
+
+
+def test_predictions_are_float32_after_training_in_bfloat16(movies, tmp_path):
+    texts, labels = (column[:64] for column in movies[0])
+    classifier = TransformerClassifier(**TINY | {"precision": "bf16"}).fit(texts, labels)
+    scores = classifier.logits(texts)
+    again = TransformerClassifier.load(classifier.save(tmp_path))  # which has never heard of autocast
+    np.testing.assert_array_equal(again.logits(texts), scores)
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists() or torch.accelerator.is_available(), reason="asks Linux's CPU")
+def test_bfloat16_is_used_where_the_processor_has_it():
+    flags = set(re.search(r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)[1].split())
+    assert finetuning.has_bf16() == ("amx_bf16" in flags)
+
+
+def test_training_shows_a_bar_unless_told_not_to(movies, capfd, monkeypatch, tmp_path):
+    texts, labels = (column[:64] for column in movies[0])
+    TransformerClassifier(**TINY).fit(texts, labels, (texts[:9], labels[:9])).save(tmp_path)
+    assert capfd.readouterr() == ("", "")
+    monkeypatch.setenv("TEXTCLF_PROGRESS", "1")
+    TransformerClassifier(**TINY).fit(texts, labels)
+    shown = capfd.readouterr()
+    assert "training" in shown.err and "1/2" in shown.err and shown.out == ""
+
+
+# --- the state that is kept -------------------------------------------------------------------------------------------
+
+
+class Spoiler(torch.nn.Module):
+    """Cross-entropy for some steps, then its opposite: from there on, training makes things worse."""
+
+    def __init__(self, good_steps: int):
+        super().__init__()
+        self.good_steps, self.steps = good_steps, 0
+
+    def forward(self, logits, targets):
+        self.steps += torch.is_grad_enabled()
+        sign = 1 if self.steps <= self.good_steps else -5
+        return sign * torch.nn.functional.cross_entropy(logits, targets)
+
+
+def test_the_best_state_is_kept_and_training_stops_early(movies):
+    (texts, labels), judge = movies
+    settings = TINY | {"epochs": 4, "evaluations": 4, "patience": 2, "metric": "accuracy"}
+    classifier = TransformerClassifier(**settings, loss=Spoiler(25)).fit(texts[:640], labels[:640], judge)
+    scores = [entry["accuracy"] for entry in classifier.history_]
+    best = scores.index(max(scores))
+    assert best < len(scores) - 1 == best + 2  # two evaluations after the best brought nothing better
+    assert classifier.history_[-1]["epoch"] < 4
+    assert classifier.score(*judge) == pytest.approx(max(scores))
+
+
+def test_the_loss_is_given_logits_and_targets(movies, comments):
+    seen = []
+
+    def watching(loss):
+        def watched(logits, targets):
+            seen.append((logits.dtype, tuple(logits.shape), targets.dtype, tuple(targets.shape)))
+            return loss(logits, targets)
+
+        return watched
+
+    texts, labels = (column[:32] for column in movies[0])
+    own = TransformerClassifier(**TINY, loss=watching(torch.nn.functional.cross_entropy)).fit(texts, labels)
+    assert seen.pop() == (torch.float32, (32, 2), torch.int64, (32,))
+    builtin = TransformerClassifier(**TINY).fit(texts, labels)
+    np.testing.assert_allclose(own.logits(texts), builtin.logits(texts), atol=1e-5)
+    bce = watching(torch.nn.functional.binary_cross_entropy_with_logits)
+    texts, table = comments[0][:32], comments[1][:32]
+    TransformerClassifier(problem_type="multi_label_classification", **TINY, loss=bce).fit(texts, table)
+    assert seen.pop() == (torch.float32, (32, 6), torch.float32, (32, 6))
+
+
+def test_frozen_embeddings_stay(movies):
+    texts, labels = (column[:64] for column in movies[0])
+    before = models.encoder("minilm")[0].get_input_embeddings().weight
+    for frozen in (True, False):
+        classifier = TransformerClassifier(**TINY | {"freeze_embeddings": frozen}).fit(texts, labels)
+        after = classifier.model_.get_input_embeddings().weight
+        assert torch.equal(before, after) == frozen
+
+
+# --- several labels ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def toxicity(comments):
+    return TransformerClassifier("minilm", "multi_label_classification", **TINY).fit(*comments)
+
+
+def test_several_labels(toxicity, comments, tmp_path):
+    texts, _ = comments
+    probabilities = toxicity.predict_proba(texts)
+    assert list(toxicity.classes_) == data.TOXICITY and probabilities.shape == (96, 6)
+    assert not np.allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(toxicity.predict(texts), probabilities > 0.5)
+    again = TransformerClassifier.load(toxicity.save(tmp_path))
+    np.testing.assert_array_equal(again.predict(texts), toxicity.predict(texts))
+    classify = transformers.pipeline("text-classification", str(tmp_path), top_k=None, truncation=True)
+    scores = {entry["label"]: entry["score"] for entry in classify(texts[:1])[0]}
+    np.testing.assert_allclose([scores[label] for label in data.TOXICITY], probabilities[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "hint"),
+    [
+        (lambda table: table["toxic"], "Several labels need a table of 0 and 1"),
+        (lambda table: table.head(95), "96 texts but 95 rows of labels"),
+        (lambda table: table.assign(insult=table["insult"] * 2), "insult = 2, which is neither 0 nor 1"),
+        (lambda table: table.assign(threat=[0, 1, None] * 32), "Row 2 has threat = nan, which is neither 0 nor 1"),
+        (lambda table: table.to_numpy()[:, :, None], "labels has the shape (96, 6, 1)"),
+    ],
+)
+def test_a_wrong_table_of_labels_is_refused(comments, spoil, hint):
+    texts, table = comments
+    with pytest.raises(ValueError) as error:
+        TransformerClassifier("minilm", "multi_label_classification").fit(texts, spoil(table))
+    assert hint in first_line(error)
+
+
+def test_an_evaluation_set_with_other_labels_is_refused(comments):
+    texts, table = comments
+    with pytest.raises(ValueError, match="training had"):
+        TransformerClassifier("minilm", "multi_label_classification").fit(texts, table, (texts, table.iloc[:, :5]))
+
+
+# --- saved and loaded -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_loaded_is_what_was_saved(fitted, saved, movies):
+    again = TransformerClassifier.load(saved)
+    assert again.get_params() == fitted.get_params() and again.history_ == fitted.history_
+    np.testing.assert_array_equal(again.predict_proba(movies[1][0]), fitted.predict_proba(movies[1][0]))
+
+
+def test_the_folder_holds_safetensors_and_nothing_that_runs(saved):
+    files = sorted(path.name for path in saved.iterdir())
+    assert files == ["README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+
+
+def test_transformers_reads_the_folder_without_this_package(fitted, saved, movies):
+    texts = [*movies[1][0][:8], "What a film! " * 500]
+    classify = transformers.pipeline("text-classification", str(saved))
+    answers = classify(texts, truncation=True)
+    assert [answer["label"] for answer in answers] == fitted.predict(texts).tolist()
+    np.testing.assert_allclose([a["score"] for a in answers], fitted.predict_proba(texts).max(axis=1), atol=1e-5)
+
+
+def test_the_model_card_is_one(saved, fitted):
+    card = ModelCard.load(saved / "README.md")
+    assert card.data.pipeline_tag == "text-classification" and card.data.base_model == "minilm"
+    assert "800 texts" in card.text and "| negative |" in card.text and "after 48 tokens" in card.text
+    assert f"{fitted.history_[-1]['accuracy']:.4g}" in card.text
+
+
+def test_whole_numbers_come_back_as_such(movies, tmp_path):
+    texts, labels = movies[0][0][:32], [5 if label == "positive" else -1 for label in movies[0][1][:32]]
+    TransformerClassifier(**TINY).fit(texts, labels).save(tmp_path)
+    again = TransformerClassifier.load(tmp_path)
+    assert again.classes_.tolist() == [-1, 5]
+    assert set(again.predict(texts).tolist()) <= {-1, 5}
+    assert AutoConfig.from_pretrained(tmp_path).id2label == {0: "-1", 1: "5"}
+
+
+@pytest.mark.parametrize("gone", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_missing_file_is_named(saved, tmp_path, gone):
+    folder = shutil.copytree(saved, tmp_path / "copy")
+    (folder / gone).unlink()
+    with pytest.raises(models.ModelError) as error:
+        TransformerClassifier.load(folder)
+    assert f"lacks {gone}" in first_line(error)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_damaged_file_is_refused(saved, tmp_path, name):
+    folder = shutil.copytree(saved, tmp_path / "copy")
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(models.ModelError) as error:
+        TransformerClassifier.load(folder)
+    assert "damaged" in first_line(error)
+
+
+def test_pickled_weights_are_refused(saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "copy")
+    torch.save(torch.nn.Linear(2, 2).state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(models.ModelError, match="a pickle, which can run code"):
+        TransformerClassifier.load(folder)
+
+
+def test_an_encoder_is_not_taken_for_a_classifier():
+    with pytest.raises(models.ModelError) as error:
+        TransformerClassifier.load(models.locate("minilm"))
+    assert "not a trained classifier" in first_line(error) and ".fit(texts, labels)" in first_line(error)
+
+
+def test_fine_tuning_goes_on_from_a_folder_with_other_classes(saved, comments):
+    texts, table = comments
+    next_one = TransformerClassifier(saved, "multi_label_classification", **TINY).fit(texts[:32], table[:32])
+    assert next_one.predict_proba(texts[:2]).shape == (2, 6)
+
+
+# --- other encoders: the shapes of the well-known ones, random weights, for theirs are not on the package index -------
+
+SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+ENCODERS = {
+    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
+    "electra": SMALL | {"embedding_size": 32},
+    "deberta-v2": SMALL | {"max_position_embeddings": 64, "relative_attention": True, "position_biased_input": False},
+    "modernbert": SMALL | {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3},
+}
+
+
+def trained_here(folder: Path, kind: str, texts: list[str]) -> Path:
+    if kind == "roberta":  # byte pairs, no token types, positions that begin after the padding id
+        pieces = ByteLevelBPETokenizer()
+        pieces.train_from_iterator(texts, 600, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+        pieces.save(str(folder / "plain.json"))
+        tokenizer = transformers.RobertaTokenizer(tokenizer_file=str(folder / "plain.json"), model_max_length=62)
+        size = {"max_position_embeddings": 64, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+        config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **SMALL, **size)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(models.locate("minilm"))
+        config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **ENCODERS[kind])
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["roberta", *ENCODERS])
+def test_another_encoder_by_its_name_alone(movies, tmp_path, kind):
+    (texts, labels), judge = movies
+    encoder = trained_here(tmp_path, kind, texts)
+    classifier = TransformerClassifier(encoder, epochs=1, max_length=24).fit(texts[:64], labels[:64], judge)
+    again = TransformerClassifier.load(classifier.save(tmp_path / "trained"))
+    assert again.model_.config.model_type == kind
+    np.testing.assert_allclose(again.predict_proba(judge[0]), classifier.predict_proba(judge[0]), atol=1e-6)
+
+
+def test_a_classifier_made_without_this_package_is_loaded(tmp_path, movies):
+    folder = models.locate("minilm")
+    names = {0: "bad", 1: "good", 2: "so-so"}
+    AutoModelForSequenceClassification.from_pretrained(folder, id2label=names, num_labels=3).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path)
+    classifier = TransformerClassifier.load(tmp_path)
+    assert classifier.classes_.tolist() == ["bad", "good", "so-so"] and classifier.max_length == 512
+    assert classifier.predict_proba(movies[1][0][:3]).shape == (3, 3)
+
+
+@pytest.mark.skipif(not (FULL_DATA / "sst2").is_dir(), reason="no SST-2 at hand (TEXTCLF_FULL_DATA names its folder)")
+def test_the_same_lines_on_sst2():
+    sst2 = data.load("sst2", source=FULL_DATA / "sst2")
+    rows = sst2["train"].shuffle(seed=0).select(range(800))
+    classifier = TransformerClassifier(epochs=2, max_length=48, learning_rate=2e-4)
+    classifier.fit(*models.columns(rows))
+    assert classifier.score(*models.columns(sst2["test"])) > 0.7
+
+
+# --- odd and wrong input ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a", "!", "\x00\x07\x1b", "😀" * 40, "тексты", "\ud800 half a pair", "a" * 100_000, "word " * 20_000, "\u200b"],
+    ids=["letter", "mark", "control", "emoji", "cyrillic", "surrogate", "one-word", "many-words", "zero-width"],
+)
+def test_any_text_is_answered(fitted, text):
+    probabilities = fitted.predict_proba([text])
+    assert probabilities.shape == (1, 2) and np.isfinite(probabilities).all()
+
+
+def test_a_long_text_is_cut(fitted):
+    beginning = "a dull , slow film " * 20
+    long = beginning + "but the end is wonderful , moving and funny " * 2000
+    np.testing.assert_allclose(fitted.predict_proba([long]), fitted.predict_proba([beginning]), atol=1e-6)
+
+
+WRONG_TEXTS = {
+    "one string": ("a film", TypeError, "write [text]"),
+    "none at all": ([], ValueError, "texts is empty"),
+    "a blank": (["fine", "  "], ValueError, "Row 1 of texts is blank"),
+    "no characters": ([""], ValueError, "Row 0 of texts is blank"),
+    "None": (["fine", None], ValueError, "Row 1 of texts is missing"),
+    "NaN": ([float("nan"), "fine"], ValueError, "Row 0 of texts is missing"),
+    "a number": (["fine", 3], TypeError, "Row 1 of texts is of type int"),
+}
+
+
+@pytest.mark.parametrize(("texts", "kind", "hint"), WRONG_TEXTS.values(), ids=WRONG_TEXTS)
+def test_wrong_texts_are_refused(fitted, texts, kind, hint):
+    for call in (fitted.predict, lambda rows: TransformerClassifier().fit(rows, ["a", "b"])):
+        with pytest.raises(kind) as error:
+            call(texts)
+        assert hint in first_line(error)
+
+
+WRONG_LABELS = {
+    "too few": (["a"], "2 texts but 1 labels"),
+    "one class": (["a", "a"], "it takes at least 2 classes"),
+    "missing": (["a", None], "Row 1 of labels is missing"),
+}
+
+
+@pytest.mark.parametrize(("labels", "hint"), WRONG_LABELS.values(), ids=WRONG_LABELS)
+def test_wrong_labels_are_refused(labels, hint):
+    with pytest.raises(ValueError) as error:
+        TransformerClassifier().fit(["good", "bad"], labels)
+    assert hint in first_line(error)
+
+
+def test_a_label_that_training_does_not_have(movies, fitted):
+    (texts, labels), (others, truth) = movies
+    with pytest.raises(ValueError, match=r"Row 0 has the label 'Positive'.*Did you mean 'positive'"):
+        TransformerClassifier().fit(texts, labels, (others[:1], ["Positive"]))
+    unseen = ["mixed", *truth[1:]]  # as scikit-learn has it: nobody predicts it, so it counts as a mistake
+    assert fitted.score(others, unseen) == np.mean(fitted.predict(others) == np.array(unseen))
+
+
+WRONG_SETTINGS = [
+    ({"problem_type": "multi"}, "problem_type='multi' is unknown: choose one of single_label"),
+    ({"metric": "f1"}, "metric='f1' is unknown"),
+    ({"precision": "fp16"}, "precision='fp16' is unknown"),
+    ({"epochs": 0}, "epochs=0 does not fit"),
+    ({"batch_size": 2.5}, "batch_size=2.5 does not fit"),
+    ({"learning_rate": 0}, "learning_rate=0 does not fit"),
+    ({"max_length": 1000}, "max_length=1000 is too long: minilm reads at most 512 tokens"),
+]
+
+
+@pytest.mark.parametrize(("settings", "hint"), WRONG_SETTINGS, ids=[next(iter(s)) for s, _ in WRONG_SETTINGS])
+def test_wrong_settings_are_refused(settings, hint):
+    with pytest.raises(ValueError) as error:
+        TransformerClassifier(**settings).fit(["good", "bad"], ["a", "b"])
+    assert hint in first_line(error)
+
+
+def test_diverging_training_is_told(movies):
+    texts, labels = (column[:32] for column in movies[0])
+    with pytest.raises(ValueError, match="Training diverged, the loss is nan"):
+        TransformerClassifier(**TINY, loss=lambda logits, targets: logits.sum() * float("nan")).fit(texts, labels)
+
+
+def test_prediction_needs_training():
+    with pytest.raises(NotFittedError):
+        TransformerClassifier().predict(["a film"])
+
+
+def test_batches_hold_every_row_once_and_few_tokens():
+    lengths = [random.Random(0).randint(1, 600) for _ in range(500)]
+    batches = finetuning.batches(lengths, 512)
+    assert sorted(itertools.chain(*batches)) == list(range(500))
+    assert all(len(batch) == 1 or max(lengths[row] for row in batch) * len(batch) <= 512 for batch in batches)
+    sizes = [[lengths[row] for row in batch] for batch in batches]
+    assert all(min(longer) >= max(shorter) for longer, shorter in itertools.pairwise(sizes))

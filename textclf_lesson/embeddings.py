@@ -1,0 +1,37 @@
+"""Texts as vectors: the mean of an encoder's last layer, which is what MiniLM was trained to make comparable."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from textclf_lesson import course, finetuning, models
+from textclf_lesson.inputs import check_texts
+
+TOKENS_AT_ONCE = 4096  # padding included
+
+
+@torch.inference_mode()
+def embed(texts: Iterable[str], model: str = "minilm", max_length: int = 128) -> np.ndarray:
+    """A vector for each text, float32, shape (texts, hidden size: 384 for "minilm"), each of length 1.
+
+    It is the mean over a text's tokens, padding left out (Reimers and Gurevych 2019). The dot product of two of them
+    is their cosine similarity, -1 to 1. Texts are cut at `max_length` tokens.
+
+    Raises TypeError or ValueError if a text is missing, blank or not a string; ModelError or AssetError if the
+    encoder cannot be had.
+    """
+    network, tokenizer = models.encoder(model)
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    rows = finetuning.rows(tokenizer, check_texts(texts), max_length)
+    vectors = torch.empty(len(rows), network.config.hidden_size)
+    batches = finetuning.batches([len(row["input_ids"]) for row in rows], TOKENS_AT_ONCE)
+    half = torch.autocast(network.device.type, torch.bfloat16, enabled=finetuning.has_bf16())
+    for batch in course.progress(batches, "embedding") if len(batches) > 10 else batches:
+        inputs = tokenizer.pad([rows[row] for row in batch], return_tensors="pt").to(network.device)
+        with half:
+            states = network(**inputs).last_hidden_state.float()
+        mask = inputs["attention_mask"].unsqueeze(-1)
+        mean = (states * mask).sum(dim=1) / mask.sum(dim=1)
+        vectors[batch] = torch.nn.functional.normalize(mean).cpu()
+    return vectors.numpy()

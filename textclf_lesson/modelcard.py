@@ -1,0 +1,115 @@
+"""What a saved classifier says of itself: a note inside config.json, and the README.md beside the weights."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import PreTrainedConfig
+
+KEY = "textclf_lesson"  # the entry of config.json that holds what transformers has no field for
+
+CARD = """\
+---
+library_name: transformers
+pipeline_tag: text-classification
+base_model: {model}
+---
+
+# A classifier of texts: {classes}
+
+{model}, fine-tuned on {rows:,} texts by the TransformerClassifier of textclf_lesson.
+
+## Use
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", "this/folder", {options})
+classify("...")
+```
+
+Texts are cut after {max_length} tokens: what comes later is not read. {scores}
+
+## Training data
+
+{rows:,} texts. {counts}
+
+| class | texts |
+|---|---|
+{table}
+
+## Training
+
+{settings}
+
+Versions: {versions}.
+
+## Results on the evaluation set
+
+{history}
+
+## Limits
+
+It knows the language, the kind of text and the classes it was trained on, and answers with one of them for any text.
+Its probabilities are not calibrated. Measure it on your own labelled texts before you rely on it.
+"""
+
+
+def note(config: PreTrainedConfig, classifier: Any, targets: Sequence[Any]) -> None:
+    """Put into `config` what `TransformerClassifier.load` and `write` need, all of it JSON.
+
+    `targets` are those of training: class positions, or rows of 0 and 1.
+    """
+    classes = classifier.classes_.tolist()
+    table = np.asarray(targets)
+    counts = table.sum(axis=0) if table.ndim == 2 else np.bincount(table, minlength=len(classes))
+    settings = {name: _plain(value) for name, value in classifier.get_params().items()}
+    note = {
+        "classes": classes,
+        "rows": len(targets),
+        "counts": [int(count) for count in counts],
+        "settings": settings,
+        "history": classifier.history_,
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    }
+    config.update({KEY: note})
+
+
+def write(config: PreTrainedConfig) -> str:
+    """The model card as Markdown (Mitchell et al. 2019, in short), from the note in `config`."""
+    kept = getattr(config, KEY)
+    settings, history = kept["settings"], kept["history"]
+    multi = settings["problem_type"] == "multi_label_classification"
+    best = _lines([{k: round(v, 4) for k, v in entry.items()} for entry in history])
+    return CARD.format(
+        model=settings["model"],
+        classes=", ".join(map(str, kept["classes"])),
+        rows=kept["rows"],
+        options="truncation=True, top_k=None" if multi else "truncation=True",
+        max_length=settings["max_length"],
+        scores="Each label has its own probability (sigmoid)."
+        if multi
+        else "The probabilities add up to one (softmax).",
+        counts="A text may carry several labels or none." if multi else "Each has one label.",
+        table="\n".join(f"| {c} | {n:,} |" for c, n in zip(kept["classes"], kept["counts"], strict=True)),
+        settings=_lines(
+            [{"setting": k, "value": v} for k, v in settings.items() if k not in ("model", "problem_type")]
+        ),
+        versions=", ".join(f"{k} {v}" for k, v in kept["versions"].items()),
+        history=best if history else "None was given in training.",
+    )
+
+
+def _lines(rows: list[dict]) -> str:
+    """A Markdown table of dicts with the same keys."""
+    lines = [list(rows[0]), ["---"] * len(rows[0])] + [list(row.values()) for row in rows] if rows else []
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def _plain(value: Any) -> int | float | str | None:
+    """A setting as JSON can hold it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, int | float | None) else str(value)
