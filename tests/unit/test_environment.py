@@ -20,8 +20,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 DECLARED = [*PROJECT["dependencies"], *EXTRAS["course"], *EXTRAS["dev"]]
 
-# The part of the package that only runs beside Jupyter; all else must do with the dependencies of a service.
-BESIDE_JUPYTER = {"course.py", "plots.py", "render.py", "runner.py"}
+# The part of the package that only runs in the course; all else must do with the dependencies of a service.
+BESIDE_JUPYTER = {"attention_views.py", "course.py", "local_server.py", "plots.py", "render.py", "runner.py"}
 
 
 def locked() -> list[Requirement]:
