@@ -1,7 +1,7 @@
 """The questions every level asks of its input, and the sentence it answers with when something is wrong."""
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -91,6 +91,28 @@ def check_label_table(y: Any, texts: list[str], allowed: list | None = None) -> 
         wrong = np.flatnonzero(~column.isin([0, 1]))
         if len(wrong):
             raise ValueError(f"Row {wrong[0]} has {name} = {column.iloc[wrong[0]]}, which is neither 0 nor 1.")
+    return table
+
+
+def check_probabilities(probabilities: Any, labels: Sequence[str], rows: int | None = None) -> np.ndarray:
+    """Probabilities of several labels as an array of float64, shape (rows, labels).
+
+    `rows` is how many rows there must be, if given. Raises ValueError for another shape, a DataFrame with other columns
+    than `labels`, NaN, or a value outside 0 to 1, the first such place named.
+    """
+    if hasattr(probabilities, "columns") and list(probabilities.columns) != list(labels):
+        raise ValueError(f"The probabilities are of {list(probabilities.columns)}, the labels {list(labels)}.")
+    table = np.asarray(probabilities, dtype=np.float64)
+    if table.ndim != 2 or table.shape[1] != len(labels) or len(table) != (len(table) if rows is None else rows):
+        need = f"({'rows' if rows is None else rows}, {len(labels)})"
+        raise ValueError(f"Probabilities have the shape {table.shape}; {need} is needed, a column for each label.")
+    wrong = np.argwhere(~((table >= 0) & (table <= 1)))  # NaN is neither
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(
+            f"Row {row} has {labels[column]} = {table[row, column]:g}, which is no probability (0 to 1; {_ROWS}). "
+            "If these are logits, take their sigmoid first, or call predict_proba."
+        )
     return table
 
 

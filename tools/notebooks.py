@@ -66,23 +66,22 @@ def renew(root: Path, paths: list[Path]) -> int:
     """Run the notebooks and store those that ran through; a failing one stays as it was. Then write the times."""
     readme = root / "README.md"
     with_table(readme.read_text(encoding="utf-8"), "")  # raises now, not after the wait
-    timings = read_timings(root)
-    if paths == lessons(root):
-        timings["machine"] = this_machine()
     console = Console()
-    outcomes = []
+    outcomes, entries = [], {}
+    machine = this_machine() if paths == lessons(root) else read_timings(root)["machine"]
     for outcome in runner.run_all(paths, console):
         outcomes.append(outcome)
         if not outcome.error:
             tidy(outcome.notebook)
             entry = timing(outcome)
-            fill_times(outcome.notebook, entry, timings["machine"])
+            fill_times(outcome.notebook, entry, machine)
             runner.write(outcome.path, nbformat.writes(outcome.notebook) + "\n")
             runner.save(outcome, root / "build" / "lessons")
-            timings["lessons"][outcome.path.stem] = entry
+            entries[outcome.path.stem] = entry
     failed = runner.tell_failures(outcomes, console)
+    known = read_timings(root)["lessons"] | entries  # read now: another run may have written in the meantime
     present = [path.stem for path in lessons(root)]
-    timings["lessons"] = {stem: timings["lessons"][stem] for stem in present if stem in timings["lessons"]}
+    timings = {"machine": machine, "lessons": {stem: known[stem] for stem in present if stem in known}}
     runner.write(root / "docs" / "timings.json", json.dumps(timings, indent=1, ensure_ascii=False) + "\n")
     runner.write(readme, with_table(readme.read_text(encoding="utf-8"), table(root, timings)))
     console.print(f"{len(outcomes) - len(failed)} lessons stored, {len(failed)} failed and left as they were.")

@@ -1,17 +1,16 @@
-"""Scores and how far to trust them: reports, bootstrap intervals, paired comparisons, agreement, latency.
+"""One label per row: reports, bootstrap intervals, paired comparisons.
 
 Everything starts from a table of counts, the confusion matrix: rows are the true classes, columns the predicted ones.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from textclf_lesson.inputs import check_labels, check_texts
+from textclf_lesson.inputs import check_labels
+from textclf_lesson.metrics.bootstrap import middle, ratio, resample
 
 # A metric reads confusion matrices (..., classes, classes) and returns one number for each, shape (...).
 Metric = Callable[[np.ndarray], np.ndarray]
@@ -28,7 +27,7 @@ def f1(confusion: np.ndarray) -> np.ndarray:
     NaN for a class that neither occurs nor is predicted: there was nothing to get right or wrong.
     """
     true_positives = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return _ratio(2 * true_positives, confusion.sum(axis=-1) + confusion.sum(axis=-2))
+    return ratio(2 * true_positives, confusion.sum(axis=-1) + confusion.sum(axis=-2))
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
@@ -68,7 +67,7 @@ class Report:
     def per_class(self) -> pd.DataFrame:
         """Precision, recall, F1 (NaN: undefined) and support, the number of true rows, of each class."""
         hits, support = np.diagonal(self.confusion), self.confusion.sum(axis=1)
-        precision, recall = _ratio(hits, self.confusion.sum(axis=0)), _ratio(hits, support)
+        precision, recall = ratio(hits, self.confusion.sum(axis=0)), ratio(hits, support)
         columns = {"precision": precision, "recall": recall, "f1": f1(self.confusion), "support": support}
         return pd.DataFrame(columns, index=pd.Index(self.classes, name="class"))
 
@@ -78,7 +77,7 @@ class Report:
         A resampled test set has as many rows, drawn with replacement. A metric sees only how many rows fall into
         each cell of the confusion matrix, so those counts are drawn, from a multinomial: the same thing, but fast.
         """
-        return _middle(_metric(metric)(_resample(self.confusion.ravel(), n, seed).reshape(n, *self.confusion.shape)))
+        return middle(_metric(metric)(resample(self.confusion.ravel(), n, seed).reshape(n, *self.confusion.shape)))
 
     def summary(self, n: int = 1000, seed: int = 0) -> pd.DataFrame:
         """The three scores with their bootstrap intervals, rounded for print."""
@@ -137,67 +136,10 @@ def difference(
     classes, true, a, b = _encode(y_true, pred_a, pred_b)
     k, score = len(classes), _metric(metric)
     triples, counts = np.unique((true * k + a) * k + b, return_counts=True)  # cells (true, a, b) that occur
-    draws = np.vstack([counts, _resample(counts, n, seed)])  # the first is the test set itself
+    draws = np.vstack([counts, resample(counts, n, seed)])  # the first is the test set itself
     cell_a, cell_b = triples // k, triples // k**2 * k + triples % k
     gain = score(_collect(draws, cell_b, k)) - score(_collect(draws, cell_a, k))
-    return Difference(float(gain[0]), *_middle(gain[1:]))
-
-
-def fleiss_kappa(counts: Any) -> float:
-    """Agreement of several annotators beyond chance (Fleiss 1971): 1 is perfect, 0 what chance would give.
-
-    `counts`, shape (items, categories): how many annotators put the item into the category. Every item needs the
-    same number of annotators, two or more. With P the share of agreeing pairs and P_e the share expected from the
-    categories' frequencies alone, kappa = (P − P_e) / (1 − P_e).
-
-    Raises ValueError for another shape, unequal or too few annotators, or if all ratings are in one category.
-    """
-    counts = np.asarray(counts, dtype=float)
-    if counts.ndim != 2 or counts.size == 0 or not (counts >= 0).all():
-        raise ValueError(f"counts must be a table (items, categories) of counts, not of shape {counts.shape}.")
-    raters = counts.sum(axis=1)
-    if raters.min() != raters.max() or raters[0] < 2:
-        here = f"{raters.min():g} to {raters.max():g}"
-        raise ValueError(f"Every item needs the same number of annotators, at least 2; here {here}.")
-    agreeing = (counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))
-    by_chance = ((counts.sum(axis=0) / counts.sum()) ** 2).sum()
-    if by_chance == 1:
-        raise ValueError("All ratings are in one category: kappa is undefined, agreement by chance is certain.")
-    return float((agreeing.mean() - by_chance) / (1 - by_chance))
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Times of single calls in milliseconds. Made by `latency`."""
-
-    times: np.ndarray
-
-    @property
-    def median(self) -> float:
-        return float(np.median(self.times))
-
-    @property
-    def p95(self) -> float:
-        """The time that 95 of 100 calls stay under: what the unlucky user waits."""
-        return float(np.percentile(self.times, 95))
-
-    def __str__(self) -> str:
-        return f"median {self.median:.2f} ms, p95 {self.p95:.2f} ms"
-
-
-def latency(predict: Callable[[list[str]], Any], texts: Sequence[str], n: int = 200, warmup: int = 10) -> Latency:
-    """Time n calls of `predict([text])`, one text each, going through `texts` as often as needed.
-
-    The first `warmup` calls are not counted: they fill caches and start threads.
-    """
-    texts = check_texts(texts)
-    times = []
-    for call in range(warmup + n):
-        text = [texts[call % len(texts)]]
-        start = time.perf_counter()
-        predict(text)
-        times.append(time.perf_counter() - start)
-    return Latency(np.array(times[warmup:]) * 1000)
+    return Difference(float(gain[0]), *middle(gain[1:]))
 
 
 def _encode(*columns: Sequence, labels: Sequence[str] | None = None) -> tuple:
@@ -225,25 +167,8 @@ def _metric(metric: str | Metric) -> Metric:
     return METRICS[metric]
 
 
-def _resample(counts: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Counts (cells,) of n test sets of the same size drawn with replacement, shape (n, cells)."""
-    full = np.flatnonzero(counts)  # most cells of a large confusion matrix are empty and stay so
-    draws = np.zeros((n, len(counts)), dtype=np.int64)
-    total = counts.sum()
-    draws[:, full] = np.random.default_rng(seed).multinomial(total, counts[full] / total, size=n)
-    return draws
-
-
 def _collect(draws: np.ndarray, cells: np.ndarray, classes: int) -> np.ndarray:
     """Add up draws (n, triples) that fall into the same cell: confusion matrices (n, classes, classes)."""
     matrices = np.zeros((classes**2, len(draws)), dtype=np.int64)
     np.add.at(matrices, cells, draws.T)
     return matrices.T.reshape(len(draws), classes, classes)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
-
-
-def _middle(values: np.ndarray) -> tuple[float, float]:
-    return tuple(np.quantile(values, [0.025, 0.975]).tolist())

@@ -1,0 +1,114 @@
+"""Several models' opinions as one: the mean of their logits."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, softmax
+
+from textclf_lesson.inputs import check_texts
+
+SMALLEST = 1e-6  # a probability of 0 would outvote everybody else
+
+
+def average_logits(logits: Sequence[Any], weights: Sequence[float] | None = None) -> np.ndarray:
+    """The weighted mean of the members' logits, all of one shape; by default all weigh the
+    same.
+
+    The mean of logits is a geometric mean of odds (of probabilities, for a softmax), scaled
+    to add up to 1: a "logarithmic opinion pool" (Genest and Zidek 1986). A member that is
+    very sure counts for more than in a mean of probabilities.
+
+    Raises ValueError if there are no members, shapes differ, or weights are not as many,
+    negative or all 0.
+    """
+    members = [np.asarray(member, dtype=float) for member in logits]
+    if len({member.shape for member in members}) != 1:
+        shapes = [member.shape for member in members]
+        raise ValueError(f"Members need logits of one shape, not {shapes}.")
+    weights = np.ones(len(members)) if weights is None else np.asarray(weights, dtype=float)
+    if weights.shape != (len(members),) or not (weights >= 0).all() or not weights.sum() > 0:
+        count = len(members)
+        raise ValueError(f"{count} members need as many weights, >= 0, not all 0: {weights}.")
+    return np.tensordot(weights / weights.sum(), np.stack(members), axes=1)
+
+
+def to_logits(model: Any, texts: Sequence[str], multi_label: bool) -> np.ndarray:
+    """A model's logits: its own if it has them (`model.logits`), else made from its probabilities.
+
+    With several labels that is ln(p / (1 - p)), with one ln p, probabilities kept 1e-6 away from 0 and 1. So models of
+    different kinds can be averaged: logits that differ by a constant per row are one softmax.
+    """
+    if hasattr(model, "logits"):
+        return np.asarray(model.logits(texts), dtype=float)
+    p = np.clip(np.asarray(model.predict_proba(texts), dtype=float), SMALLEST, 1 - SMALLEST)
+    return np.log(p / (1 - p)) if multi_label else np.log(p)
+
+
+class Ensemble:
+    """Fitted models behind one `predict_proba`.
+
+    models: of any kind, with `predict_proba` and the same classes in the same order. A model that numbers its classes
+        0, 1, … (scikit-learn's do, on a 0/1 table) is taken at its word.
+    multi_label: True if they give a probability per label, False if their rows add up to 1.
+    weights: one per model, not negative; None: all the same. `tune` finds them on validation rows.
+    """
+
+    def __init__(self, models: Sequence[Any], multi_label: bool, weights: Sequence[float] | None = None):
+        orders = [list(map(str, getattr(model, "classes_", []))) for model in models]
+        named = [order for order in orders if order != [str(place) for place in range(len(order))]]
+        if len({len(order) for order in orders}) > 1 or any(order != named[0] for order in named):
+            raise ValueError(f"Members disagree about the classes or their order: {orders}.")
+        self.models = list(models)
+        self.multi_label = multi_label
+        self.weights = weights
+
+    def logits(self, texts: Iterable[str]) -> np.ndarray:
+        """Averaged logits, shape (texts, classes)."""
+        texts = check_texts(texts)
+        return average_logits([to_logits(model, texts, self.multi_label) for model in self.models], self.weights)
+
+    def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
+        """Probabilities, shape (texts, classes)."""
+        logits = self.logits(texts)
+        return expit(logits) if self.multi_label else softmax(logits, axis=1)
+
+    def tune(self, texts: Iterable[str], y: Any) -> Self:
+        """Choose weights that add up to 1, by the log-likelihood of validation rows that no member has learned from.
+
+        y: a 0/1 table (texts, labels) if multi-label, else the position of each text's class.
+        """
+        texts = check_texts(texts)
+        members = [to_logits(model, texts, self.multi_label) for model in self.models]
+        self.weights = best_weights(members, y, self.multi_label)
+        return self
+
+
+def best_weights(logits: Sequence[Any], y: Any, multi_label: bool) -> np.ndarray:
+    """The weights, not negative and adding up to 1, whose average has the lowest negative log-likelihood on y.
+
+    The loss is convex in the weights, so there is one best answer. Raises ValueError if y does not fit the logits.
+    """
+    members = np.stack([np.asarray(member, dtype=float) for member in logits])
+    y = np.asarray(y)
+    if y.shape != (members.shape[1:] if multi_label else members.shape[1:2]):
+        raise ValueError(f"y of shape {y.shape} does not fit logits of shape {members.shape[1:]}.")
+    loss: Callable = _binary_loss if multi_label else _class_loss
+    even = np.full(len(members), 1 / len(members))
+    found = minimize(
+        lambda weights: loss(np.tensordot(weights, members, axes=1), y),
+        even,
+        bounds=[(0, 1)] * len(members),
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        method="SLSQP",
+    )
+    return np.clip(found.x, 0, 1) / np.clip(found.x, 0, 1).sum()
+
+
+def _binary_loss(logits: np.ndarray, y: np.ndarray) -> float:
+    return float(np.logaddexp(0, np.where(y == 1, -logits, logits)).mean())
+
+
+def _class_loss(logits: np.ndarray, y: np.ndarray) -> float:
+    return float(-log_softmax(logits, axis=1)[np.arange(len(y)), y].mean())

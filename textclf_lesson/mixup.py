@@ -1,0 +1,165 @@
+"""Mixup: train on blends of two examples, of their vectors and of their labels (Zhang et al. 2018).
+
+Words cannot be blended, so for texts it happens where they are vectors already: on frozen sentence embeddings
+(`mix_rows`), or between two layers of the transformer that is being trained (`MixupClassifier`).
+"""
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+from torch.nn import functional as F
+
+from textclf_lesson import course, finetuning, models
+from textclf_lesson.inputs import check_labels, check_texts
+
+TOKENS_AT_ONCE = 4096  # when predicting, padding included
+
+
+def mix_rows(
+    vectors: np.ndarray, y: Iterable[Any], n: int, alpha: float = 0.2, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows and n blends of two random ones each, for a classifier that takes weights.
+
+    A blend is λ a + (1 - λ) b with λ drawn from Beta(alpha, alpha): a small alpha keeps it
+    near one of the two. Its label is λ times that of a and 1 - λ times that of b, and since
+    scikit-learn has no such labels, the blend is there twice, once with each label,
+    weighted. For a loss that is a mean over rows that is the same.
+
+    vectors: shape (rows, width); y: a label for each. Returns vectors (rows + 2n, width),
+    labels and weights; all weights add up to rows + n.
+    Raises ValueError if n < 0, alpha <= 0, lengths differ or there are no rows.
+    """
+    vectors, labels = np.asarray(vectors), np.asarray(y)
+    if vectors.ndim != 2 or len(vectors) != len(labels) or not len(vectors):
+        raise ValueError(f"{vectors.shape} vectors, {len(labels)} labels do not fit: one per row.")
+    if n < 0 or alpha <= 0:
+        raise ValueError(f"n={n}, alpha={alpha} do not fit: n >= 0 blends, and alpha > 0.")
+    rng = np.random.default_rng(seed)
+    one, other = rng.integers(len(vectors), size=(2, n))
+    share = rng.beta(alpha, alpha, size=n)
+    blends = share[:, None] * vectors[one] + (1 - share[:, None]) * vectors[other]
+    return (
+        np.concatenate([vectors, blends, blends]).astype(vectors.dtype),
+        np.concatenate([labels, labels[one], labels[other]]),
+        np.concatenate([np.ones(len(vectors)), share, 1 - share]),
+    )
+
+
+class MixupClassifier(ClassifierMixin, BaseEstimator):
+    """A BERT-like encoder, fine-tuned with the hidden states of two texts blended at one of its layers.
+
+    Args:
+        model: "minilm", a folder or a hub id; of BERT's architecture, for its layers are called one by one.
+        alpha: λ is drawn from Beta(alpha, alpha) once a batch; 0 is plain fine-tuning.
+        layer: blend what goes into this layer (TMix, Chen et al. 2020): 0 the embeddings of the tokens. As many as
+            there are layers, or None, blends the texts' final vectors (Mixup-Transformer, Sun et al. 2020).
+        epochs, learning_rate, batch_size, max_length, seed: as in `TransformerClassifier`.
+
+    One label per text. The final vector is the mean over tokens, as in `embeddings.embed`.
+    """
+
+    def __init__(
+        self,
+        model: str = "minilm",
+        *,
+        alpha: float = 0.2,
+        layer: int | None = None,
+        epochs: int = 4,
+        learning_rate: float = 1e-4,
+        batch_size: int = 16,
+        max_length: int = 64,
+        seed: int = 0,
+    ):
+        self.model = model
+        self.alpha = alpha
+        self.layer = layer
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_length = max_length
+        self.seed = seed
+
+    def fit(self, texts: Iterable[str], y: Iterable[Any]) -> Self:
+        """Fine-tune. Raises as `TransformerClassifier.fit` does, ValueError for an alpha or a layer out of range."""
+        texts = check_texts(texts)
+        labels = check_labels(y, texts)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self.encoder_, self.tokenizer_ = models.encoder(self.model)
+        depth = len(self.encoder_.encoder.layer)
+        at = depth if self.layer is None else self.layer
+        if self.alpha < 0 or not 0 <= at <= depth:
+            raise ValueError(f"alpha={self.alpha}, layer={at} do not fit: alpha >= 0, and layer from 0 to {depth}.")
+        rows = finetuning.rows(self.tokenizer_, texts, self.max_length)
+        with finetuning.random_state_kept():
+            torch.manual_seed(self.seed)
+            self.head_ = torch.nn.Linear(self.encoder_.config.hidden_size, len(self.classes_))
+            for part in (self.encoder_, self.head_):
+                part.to("cuda" if torch.cuda.is_available() else "cpu")
+            self._train(rows, torch.tensor(codes, device=self.encoder_.device), at)
+        self.encoder_.eval()
+        return self
+
+    def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
+        """Probabilities, shape (texts, classes), in the order of `classes_`."""
+        check_is_fitted(self, "head_")
+        rows = finetuning.rows(self.tokenizer_, check_texts(texts), self.max_length)
+        result = np.empty((len(rows), len(self.classes_)))
+        with torch.inference_mode():
+            for batch in finetuning.batches([len(row["input_ids"]) for row in rows], TOKENS_AT_ONCE):
+                result[batch] = self._forward([rows[row] for row in batch]).softmax(dim=1).cpu().numpy()
+        return result
+
+    def predict(self, texts: Iterable[str]) -> np.ndarray:
+        """The most probable class of each text."""
+        return self.classes_[self.predict_proba(texts).argmax(axis=1)]
+
+    def _train(self, rows: list[dict], y: torch.Tensor, layer: int) -> None:
+        rng = np.random.default_rng(self.seed)
+        batches = -(-len(rows) // self.batch_size)
+        order = [batch for _ in range(self.epochs) for batch in np.array_split(rng.permutation(len(rows)), batches)]
+        weights = [*self.encoder_.parameters(), *self.head_.parameters()]
+        optimiser = torch.optim.AdamW(weights, lr=self.learning_rate)
+        rise = max(1, len(order) // 10)  # up during the first tenth of the steps, then down to 0
+        plan = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: min((step + 1) / rise, (len(order) - step) / (len(order) - rise + 1))
+        )
+        self.encoder_.train()
+        for batch in course.progress(order, "training"):
+            partner = torch.from_numpy(rng.permutation(len(batch)))
+            share = float(rng.beta(self.alpha, self.alpha)) if self.alpha else 1.0
+            logits = self._forward([rows[row] for row in batch], share, partner, layer)
+            one, other = y[batch], y[batch][partner]
+            loss = share * F.cross_entropy(logits, one) + (1 - share) * F.cross_entropy(logits, other)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimiser.step()
+            plan.step()
+            optimiser.zero_grad()
+
+    def _forward(
+        self,
+        rows: list[dict],
+        share: float = 1.0,
+        partner: Any = None,
+        layer: int = -1,
+    ) -> torch.Tensor:
+        """Logits of a batch; at `layer`, `share` of each text and the rest of its partner."""
+        inputs = self.tokenizer_.pad(rows, return_tensors="pt").to(self.encoder_.device)
+        read, blocks = inputs.pop("attention_mask"), self.encoder_.encoder.layer
+        half, device = finetuning.has_bf16(), self.encoder_.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            hidden = self.encoder_.embeddings(**inputs)
+            for number, block in enumerate(blocks):
+                if number == layer:
+                    hidden = share * hidden + (1 - share) * hidden[partner]
+                    read = torch.maximum(read, read[partner])  # the longer of the two
+                padding = (1 - read[:, None, None, :]) * torch.finfo(hidden.dtype).min
+                hidden = block(hidden, padding)
+        mean = (hidden.float() * read[..., None]).sum(dim=1) / read.sum(dim=1, keepdim=True)
+        if layer == len(blocks):
+            mean = share * mean + (1 - share) * mean[partner]
+        return self.head_(mean)
