@@ -12,13 +12,13 @@ import time
 
 from benchmarks import common
 
-ROWS, TURNS = 1024, 3  # on all 7,000 rows a turn of the textbook recipe would take ten minutes and more on two cores
+ROWS, TURNS = 4096, 3  # four minutes a turn of the textbook recipe on two cores
 PADDED_TO = 128
 SHARED = {"batch_size": 32, "learning_rate": 1e-4, "epochs": 1}
 
 
 def textbook(learn, judge, seed):
-    """The recipe of the tutorials, in today's names: (fit, accuracy on `judge`), both to be called."""
+    """The recipe of the tutorials, in today's names: trains, and returns how to get its accuracy on `judge`."""
     from torch.utils.data import Dataset
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
@@ -52,8 +52,9 @@ def textbook(learn, judge, seed):
         disable_tqdm=True,
     )
     trainer = Trainer(model, arguments, train_dataset=Rows(learn))
+    trainer.train()
     truth = judge["label"][:]
-    return trainer.train, lambda: float((trainer.predict(Rows(judge)).predictions.argmax(axis=1) == truth).mean())
+    return lambda: float((trainer.predict(Rows(judge)).predictions.argmax(axis=1) == truth).mean())
 
 
 def ours(learn, judge, seed):
@@ -61,8 +62,8 @@ def ours(learn, judge, seed):
     from textclf_lesson.transformer import TransformerClassifier
 
     classifier = TransformerClassifier(**SHARED, seed=seed, max_length=PADDED_TO)
-    fit = lambda: classifier.fit(learn["text"][:], learn["label"][:])  # noqa: E731
-    return fit, lambda: classifier.score(judge["text"][:], judge["label"][:])
+    classifier.fit(learn["text"][:], learn["label"][:])
+    return lambda: classifier.score(judge["text"][:], judge["label"][:])
 
 
 def child(recipe: str, seed: int) -> None:
@@ -76,9 +77,8 @@ def child(recipe: str, seed: int) -> None:
     torch.manual_seed(seed)
     movies = data.load("movie-snippets")
     learn = movies["train"].shuffle(seed=0).select(range(ROWS))
-    fit, accuracy = {"textbook": textbook, "ours": ours}[recipe](learn, movies["test"], seed)
     began = time.perf_counter()
-    fit()
+    accuracy = {"textbook": textbook, "ours": ours}[recipe](learn, movies["test"], seed)
     seconds = time.perf_counter() - began
     print(json.dumps({"rows_per_s": len(learn) / seconds, "accuracy": accuracy()}))
 
@@ -110,8 +110,8 @@ def main() -> None:
         "textbook recipe on the same rows, batch size, learning rate and epochs?",
         table,
         notes=[
-            f"One epoch on {ROWS:,} rows of movie-snippets, start of the Trainer included, {TURNS} turns with a seed "
-            "each; ratios are of neighbours in time."
+            f"One epoch on {ROWS:,} rows of movie-snippets, from the texts to the trained model, {TURNS} turns with a "
+            "seed each; ratios are of neighbours in time."
         ],
         packages=["torch", "transformers", "accelerate"],
     )
