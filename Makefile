@@ -15,12 +15,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TORCH = $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' requirements.lock)
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help setup fetch course test lab notebooks bench lock lint clean
+.PHONY: help setup fetch course test lab notebooks exercises bench lock lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
-	@echo 'LESSONS="00 02" narrows course and notebooks; TEXTCLF_HOME=DIR keeps the data elsewhere.'
+	@echo 'LESSONS="00 02" narrows course, notebooks and exercises; TEXTCLF_HOME=DIR keeps the data elsewhere.'
 
 setup: $(READY)  ## make the environment in .venv (a second time: nothing to do)
 	@echo "The environment is ready: $(VENV)"
@@ -50,7 +50,7 @@ course: fetch  ## fetch the data, run the lessons, write build/lessons/
 test: $(READY)  ## run every test, every notebook among them, with the network cut
 	@$(BIN)/textclf fetch
 	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews
-	@$(BIN)/python -m pytest $(NOTEBOOKS) tests --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
+	@$(BIN)/python -m pytest $(NOTEBOOKS) solutions tests --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
 		-n $(WORKERS) --dist loadfile
 
 lab: $(READY)  ## open JupyterLab on the first lesson
@@ -59,6 +59,10 @@ lab: $(READY)  ## open JupyterLab on the first lesson
 notebooks: $(READY)  ## for authors: run and store the notebooks, their times and the README's table
 	@$(BIN)/textclf fetch
 	@$(BIN)/python tools/notebooks.py $(LESSONS)
+
+exercises: $(READY)  ## for authors: run and store the solutions, and write exercises/ from them
+	@$(BIN)/textclf fetch
+	@$(BIN)/python -m tools.exercises $(LESSONS)
 
 bench: $(READY)  ## for authors: measure speed side by side (an hour); benchmarks/results/, docs/benchmarks.md
 	@$(BIN)/textclf fetch
@@ -72,16 +76,17 @@ lock:  ## for authors: resolve requirements.lock anew from pyproject.toml
 	@test -x build/uv/bin/uv || { "$(PYTHON)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv; }
 	@cp requirements.lock build/resolved.txt 2>/dev/null || true
 	@build/uv/bin/uv pip compile --quiet --universal --fork-strategy fewest --annotation-style line --no-header \
-		$(UPGRADE) --extra course --extra dev pyproject.toml -o build/resolved.txt
+		$(UPGRADE) --extra course --extra serve --extra dev pyproject.toml -o build/resolved.txt
 	@{ echo "# Made by make lock from pyproject.toml, for Linux, macOS and Windows, Python 3.11 to 3.13."; \
 		grep '^torch==' build/resolved.txt; grep -v '^torch==' build/resolved.txt; } > build/requirements.lock
 	@mv build/requirements.lock requirements.lock
 	@echo "requirements.lock: `grep -c '==' requirements.lock` packages"
 
-lint: $(READY)  ## ruff, and whether README, times and notebooks agree
+lint: $(READY)  ## ruff, and whether README, times, notebooks and exercises agree
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python tools/notebooks.py --check
+	@$(BIN)/python -m tools.exercises --check
 
 clean:  ## remove .venv and build/ (the fetched data stays; textclf fetch --list says where)
 	rm -rf $(VENV) build

@@ -1,4 +1,4 @@
-"""The command `textclf`: fetch · doctor · run. Heavy modules are imported where they are used: --help stays quick."""
+"""The command `textclf`: fetch · doctor · run · grade · serve. It imports heavy modules late: --help stays quick."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -90,6 +90,58 @@ def run(
     from textclf_lesson import runner
 
     raise typer.Exit(runner.run(notebooks, out))
+
+
+@app.command()
+def grade(
+    submission: Annotated[Path, typer.Argument(metavar="SUBMISSION|FOLDER", help="A notebook, or a class's folder.")],
+    assignment: Annotated[
+        str | None, typer.Option(metavar="NN", help="As 1 or 01. Default: each notebook tells by itself.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="OUT", help="Write all results there, as JSON.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write the summary there. Default for a folder: grades.html in it."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many submissions at once.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1, help="What a cell, and each item's check, may take.")] = 120,
+    memory: Annotated[float, typer.Option(min=0.5, help="What a submission may use, in GB.")] = 6,
+    solutions: Annotated[Path, typer.Option(help="Where the assignments' solutions lie.")] = Path("solutions"),
+) -> None:
+    """Grade a submission, or a class's folder of them: points, verdict and hint for each item.
+
+    A folder yields grades.csv and grades.html in it; interrupted, it goes on where it stopped. Submissions are run as
+    untrusted code: docs/grading.md says what is defended and what is not.
+    """
+    from textclf_lesson.grade import command
+
+    raise typer.Exit(command.run(submission, assignment, json, html, jobs, seconds, memory, solutions))
+
+
+@app.command()
+def serve(
+    model: Annotated[Path, typer.Option(metavar="FOLDER", help="An exported model: lesson 11 makes one.")],
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; 0.0.0.0 is every one of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; each holds the model.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of each process. Default: its share of the cores.")
+    ] = None,
+    queue: Annotated[int, typer.Option(min=100, help="Texts that may wait; beyond that, 503.")] = 512,
+    log: Annotated[
+        Path | None, typer.Option(help="Append time, label and confidence to this CSV file; no text.")
+    ] = None,
+) -> None:
+    """Serve an exported model over HTTP, with a page to try it, until Ctrl+C or SIGTERM."""
+    from textclf_lesson.modelcard import ModelError
+    from textclf_lesson.serve import server
+
+    try:
+        server.serve(model, host, port, workers, threads=threads, queue=queue, log=log)
+    except (server.ServiceError, ModelError, OSError) as error:
+        _fail(str(error))
 
 
 def _lessons(values: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DECLARED = [*PROJECT["dependencies"], *EXTRAS["course"], *EXTRAS["dev"]]
+DECLARED = [*PROJECT["dependencies"], *EXTRAS["course"], *EXTRAS["serve"], *EXTRAS["dev"]]
 
 # The part of the package that only runs in the course; all else must do with the dependencies of a service.
 BESIDE_JUPYTER = {"attention_views.py", "course.py", "local_server.py", "plots.py", "render.py", "runner.py"}
@@ -120,13 +120,15 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             modules.add(node.module.partition(".")[0])
     origin = packages_distributions()
-    ours = {"textclf_lesson", "tools"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    ours = {"textclf_lesson", "tests", "tools"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
     return {canonicalize_name(origin.get(name, [name])[0]) for name in modules - ours - sys.stdlib_module_names}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "textclf_lesson").rglob("*.py")), ids=lambda path: path.name)
 def test_the_package_imports_only_what_it_declares(path):
     extra = EXTRAS["course"] if path.name in BESIDE_JUPYTER else []
+    extra = EXTRAS["serve"] if path.parent.name == "serve" else extra
+    extra = EXTRAS["course"] if path.parent.name in ("check", "grade") else extra
     assert imported(path) - names(PROJECT["dependencies"] + extra) == set()
 
 

@@ -1,0 +1,208 @@
+"""Answers to the items of lesson 1."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import cohen_kappa_score
+from sklearn.model_selection import train_test_split
+
+from tests.exercises.answers import right, wrong
+from textclf_lesson.check import framing
+
+
+@wrong("kind_of_problem", "how many labels *exist*")
+def counts_labels_only(rows):
+    return "binary" if len({label for labels in rows for label in labels}) == 2 else "multi-class"
+
+
+@wrong("kind_of_problem", "Look at every row")
+def first_row_only(rows):
+    different = {label for labels in rows for label in labels}
+    return "multi-label" if len(rows[0]) > 1 else "binary" if len(different) == 2 else "multi-class"
+
+
+@wrong("kind_of_problem", "no label at all")
+def forgets_rows_without_a_label(rows):
+    if max(len(labels) for labels in rows) > 1:
+        return "multi-label"
+    return "binary" if len({label for labels in rows for label in labels}) == 2 else "multi-class"
+
+
+@right("kind_of_problem")
+def with_pandas(rows):
+    if set(map(len, rows)) != {1}:
+        return "multi-label"
+    return {2: "binary"}.get(pd.Series(rows).str[0].nunique(), "multi-class")
+
+
+@wrong("price", "there p_t is 1 − p")
+def prices_p_itself(p, truth, gamma):
+    return -((1 - p) ** gamma) * np.log(p)
+
+
+@wrong("price", "minus sign")
+def forgets_the_minus(p, truth, gamma):
+    p_t = np.where(truth == 1, p, 1 - p)
+    return (1 - p_t) ** gamma * np.log(p_t)
+
+
+@wrong("price", "not to −γ")
+def turns_gamma(p, truth, gamma):
+    p_t = np.where(truth == 1, p, 1 - p)
+    return -((1 - p_t) ** -gamma) * np.log(p_t)
+
+
+@wrong("price", "right and certain pays most")
+def weighs_by_p_t(p, truth, gamma):
+    p_t = np.where(truth == 1, p, 1 - p)
+    return -(p_t**gamma) * np.log(p_t)
+
+
+@wrong("price", "should return numbers of the shape (6, 3)")
+def returns_the_mean(p, truth, gamma):
+    p_t = np.where(truth == 1, p, 1 - p)
+    return (-((1 - p_t) ** gamma) * np.log(p_t)).mean()
+
+
+@right("price")
+def with_lists(p, truth, gamma):
+    def one(p, yes):
+        wrong_by = 1 - p if yes else p
+        return -(wrong_by**gamma) * math.log1p(-wrong_by)
+
+    return [[one(*cell) for cell in zip(*row, strict=True)] for row in zip(p, truth, strict=True)]
+
+
+@wrong("split_then_copy", "Which comes first")
+def copies_first(rows, least):
+    groups = [g.sample(max(least, len(g)), replace=len(g) < least) for _, g in rows.groupby("label")]
+    return train_test_split(pd.concat(groups), test_size=0.2, random_state=0)
+
+
+@wrong("split_then_copy", "copies of its own rows")
+def fills_up_the_test_too(rows, least):
+    def fill(table):
+        return pd.concat([g.sample(max(least, len(g)), replace=len(g) < least) for _, g in table.groupby("label")])
+
+    train, test = train_test_split(rows, test_size=0.2, random_state=0)
+    return pd.concat([train, fill(train)]), fill(test)
+
+
+@wrong("split_then_copy", "fewer than the 12")
+def copies_nothing(rows, least):
+    return train_test_split(rows, test_size=0.2, random_state=0)
+
+
+@wrong("split_then_copy", "in neither part")
+def drops_rare_classes(rows, least):
+    kept = rows[rows.groupby("label")["label"].transform("size") >= 2 * least]
+    return train_test_split(kept, test_size=0.2, random_state=0)
+
+
+@right("split_then_copy")
+def by_hand(rows, least):
+    shuffled = rows.sample(frac=1, random_state=5)
+    fifth = len(rows) // 5
+    test, train = shuffled.iloc[:fifth], shuffled.iloc[fifth:]
+    parts = [train]
+    for label, count in train["label"].value_counts().items():
+        mine = train[train["label"] == label]
+        parts += [mine] * (math.ceil(least / count) - 1)
+    return [pd.concat(parts, ignore_index=True), test]
+
+
+def _contract(metric="macro_f1", model="linear SVM", **changed):
+    report = framing._promised()[model]
+    low, high = report.interval("macro_f1")
+    known = {"metric": metric, "model": model, "measured": report.macro_f1, "low": low, "promise": low - 0.01}
+    return known | {key: {"high": high}.get(value, value) for key, value in changed.items()}
+
+
+@wrong("promise", "each *topic* matters as much")
+def promises_accuracy():
+    return _contract(metric="accuracy")
+
+
+@wrong("promise", "more than the lower end")
+def promises_what_was_measured():
+    return _contract(promise=framing._promised()["linear SVM"].macro_f1)
+
+
+@wrong("promise", "says nothing for your model")
+def promises_next_to_nothing():
+    return _contract(promise=0.3)
+
+
+@wrong("promise", "large topics count more")
+def weighted_for_macro():
+    return _contract(measured=framing._promised()["linear SVM"].weighted_f1)
+
+
+@wrong("promise", "is not the better of the two")
+def takes_the_weaker_model():
+    return _contract(model="naive Bayes")
+
+
+@wrong("promise", "upper end")
+def reads_the_wrong_end():
+    return _contract(low="high")
+
+
+@wrong("promise", "says nothing of 'low'")
+def gives_no_interval():
+    return {"metric": "macro_f1", "model": "linear SVM", "measured": 0.76, "promise": 0.7}
+
+
+@right("promise")
+def typed_from_the_table():
+    return {"metric": "macro_f1", "model": "linear SVM", "measured": 0.76, "low": 0.711, "promise": 0.65}
+
+
+@wrong("kappa", "how often they agree")
+def plain_agreement(a, b):
+    return sum(x == y for x, y in zip(a, b, strict=True)) / len(a)
+
+
+@wrong("kappa", "Chance is not one half")
+def chance_of_a_coin(a, b):
+    agreed = sum(x == y for x, y in zip(a, b, strict=True)) / len(a)
+    return (agreed - 0.5) / 0.5
+
+
+@wrong("kappa", "do not divide")
+def does_not_divide(a, b):
+    agreed = np.mean(np.array(a) == np.array(b))
+    return agreed - sum(np.mean(np.array(a) == c) * np.mean(np.array(b) == c) for c in set(a))
+
+
+@wrong("kappa", "raised")
+def zeros_and_ones_only(a, b):
+    agreed = np.mean(np.array(a) == np.array(b))
+    chance = np.mean(a) * np.mean(b) + (1 - np.mean(a)) * (1 - np.mean(b))
+    return (agreed - chance) / (1 - chance)
+
+
+@right("kappa")
+def with_scikit_learn(a, b):
+    return cohen_kappa_score(a, b)
+
+
+@wrong("quiz", "This mail is both", lesson="01")
+def softmax_for_several():
+    return {"shape": "a", "leak": "b", "focal": "a", "kappa": "b"}
+
+
+@wrong("quiz", "Class weights look at the class", lesson="01")
+def focal_for_class_weights():
+    return {"shape": "b", "leak": "b", "focal": "c", "kappa": "b"}
+
+
+@wrong("quiz", "one letter, a to c", lesson="01")
+def no_such_option():
+    return {"shape": "b", "leak": "e", "focal": "a", "kappa": "b"}
+
+
+@right("quiz", lesson="01")
+def in_capitals():
+    return {"shape": "(B)", "leak": "B ", "focal": "A", "kappa": "B", "by the way": 1}

@@ -1,0 +1,209 @@
+"""What every check leans on: how an answer is called, how it is compared, and how the learner is told.
+
+A check is a generator named like the learner's function. It yields a few words for each thing that is right, and raises
+`CheckFailed` with one sentence at the first that is not. It may call the answer and look at what comes back, nothing
+else: when a submission is graded, the answer lives in another process, and only calls and plain values get across.
+"""
+
+import copy
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+# Where a check's ticks go. The grader, which runs several checks at once, listens elsewhere.
+say: ContextVar[Callable[[str], None]] = ContextVar("say", default=print)
+
+BLANK = "Nothing returned yet in `{name}`. Replace the line `raise NotYet()` by your answer."
+
+
+class NotYet(NotImplementedError):
+    """What a blank raises until it is filled in."""
+
+    def __init__(self, text: str = "Not answered yet: replace the line `raise NotYet()` by your answer."):
+        super().__init__(text)
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"✗ {self}"]
+
+
+class CheckFailed(AssertionError):
+    """The answer is not right yet. Its text is one sentence for the learner; a notebook shows that and no more."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"✗ {self}"]
+
+
+class Stopped(BaseException):
+    """The process that held the answer had to be ended. No Exception: a check must not take it for the learner's."""
+
+
+def item(judge: Callable[..., Iterator[str]]) -> Callable[..., None]:
+    """Turn a generator of ticks into the check that learners call: `check.<name>(<their function>)`.
+
+    The check prints one line of ticks, or raises CheckFailed with one sentence.
+    """
+    name = judge.__name__
+
+    @functools.wraps(judge)
+    def check(answer: Any, **options: Any) -> None:
+        try:
+            ticks = list(judge(Answer(name, answer), **options))
+        except CheckFailed as failed:
+            raise failed.with_traceback(None) from None
+        except Exception as bug:
+            raise CheckFailed(
+                f"This check could not judge `{name}`: {type(bug).__name__}: {bug}. "
+                "That is a fault of the course; please tell whoever teaches it what you returned."
+            ) from bug
+        say.get()(" · ".join(f"✓ {tick}" for tick in ticks))
+
+    return check
+
+
+class Answer:
+    """The learner's function. Calling it gives what it returns, or a CheckFailed that says what is in the way."""
+
+    def __init__(self, name: str, function: Any):
+        self.name, self._function = name, function
+
+    def fail(self, sentence: str) -> CheckFailed:
+        """The exception that tells the learner this sentence; to be raised."""
+        return CheckFailed(sentence)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the learner's function returns for copies of these arguments; never None."""
+        if self._function is None or self._function is ...:
+            raise self.fail(BLANK.format(name=self.name))
+        if not callable(self._function):
+            raise self.fail(f"`{self.name}` should be a function; here it is {_article(kind(self._function))}.")
+        try:
+            value = self._function(*copy.deepcopy(arguments))
+        except NotImplementedError:
+            raise self.fail(BLANK.format(name=self.name)) from None
+        except Exception as error:
+            name, text = getattr(error, "kind", type(error).__name__), " ".join(str(error).split())
+            given = ", ".join(map(short, arguments)) or "nothing"
+            raise self.fail(f"`{self.name}` raised {name}: {text[:200]} (called with {given}).") from None
+        if value is None:
+            raise self.fail(f"`{self.name}` returned None. Does its last line begin with `return`?")
+        return value
+
+    def number(self, *arguments: Any) -> float:
+        """As a call, for answers that are one number; not NaN."""
+        return self.as_number(self(*arguments))
+
+    def as_number(self, value: Any, what: str = "") -> float:
+        """A value as a float; `what` names it if it is only a part of the answer."""
+        what = what or f"what `{self.name}` returns"
+        array = _numeric(value)
+        if array is None or array.size != 1:
+            raise self.fail(f"{_capital(what)} should be one number; it is {_shape(value)}.")
+        if np.isnan(array).any():
+            raise self.fail(f"{_capital(what)} is NaN, not a number. Is something divided by zero?")
+        return float(array.ravel()[0])
+
+    def array(self, *arguments: Any, shape: tuple[int, ...]) -> np.ndarray:
+        """As a call, for answers that are an array of this shape, as floats; a list or a Series will do."""
+        value = self(*arguments)
+        array = _numeric(value)
+        if array is None or array.shape != shape:
+            wanted = f"{shape[0]} numbers" if len(shape) == 1 else f"numbers of the shape {shape}"
+            raise self.fail(f"`{self.name}` should return {wanted}, in the order given; it returns {_shape(value)}.")
+        return array
+
+    def as_pair(self, value: Any, what: str = "") -> tuple[float, float]:
+        """A value as two numbers, the lower first."""
+        what = what or f"what `{self.name}` returns"
+        array = _numeric(value)
+        if array is None or array.shape != (2,) or np.isnan(array).any():
+            raise self.fail(f"{_capital(what)} should be two numbers, (low, high); it is {_shape(value)}.")
+        if array[0] > array[1]:
+            raise self.fail(
+                f"{_capital(what)} should give the lower end first; it is ({array[0]:.3f}, {array[1]:.3f})."
+            )
+        return float(array[0]), float(array[1])
+
+    def record(self, keys: Sequence[str], *arguments: Any) -> dict[str, Any]:
+        """As a call, for answers that are a dictionary with these keys; more are allowed."""
+        value = self(*arguments)
+        if not isinstance(value, Mapping):
+            raise self.fail(f"`{self.name}` should return a dictionary; it returns {_shape(value)}.")
+        missing = [key for key in keys if value.get(key, ...) in (..., None, "")]
+        if missing:
+            raise self.fail(f"`{self.name}` says nothing of {' and '.join(map(repr, missing))}.")
+        return dict(value)
+
+    def choice(self, record: Mapping[str, Any], key: str, allowed: Iterable[str]) -> str:
+        """The entry of a record that must be one of a few names."""
+        if not isinstance(record[key], str) or record[key] not in allowed:
+            raise self.fail(f"`{key}` should be one of {', '.join(allowed)}; you say {short(record[key])}.")
+        return record[key]
+
+
+def compare(got: Any, right: Any, mistakes: Mapping[str, Any], otherwise: str, tolerance: float = 1e-6) -> None:
+    """Pass if `got` is right; else raise CheckFailed with the hint whose wrong value it is, or with `otherwise`.
+
+    `mistakes` maps a hint to what an answer gives that makes this mistake: number or array, as `got`. If several are
+    within the tolerance, the nearest tells.
+    """
+    if close(got, right, tolerance):
+        return
+    near = {hint: wrong for hint, wrong in mistakes.items() if close(got, wrong, tolerance)}
+    raise CheckFailed(min(near, key=lambda hint: np.abs(np.subtract(got, near[hint])).sum(), default=otherwise))
+
+
+def close(got: Any, wanted: Any, tolerance: float = 1e-6) -> bool:
+    """Whether two numbers or arrays of one shape agree, to a part of their size or absolutely, both `tolerance`."""
+    got, wanted = np.asarray(got, dtype=float), np.asarray(wanted, dtype=float)
+    return got.shape == wanted.shape and bool(np.allclose(got, wanted, rtol=tolerance, atol=tolerance))
+
+
+def kind(value: Any) -> str:
+    """The name of a value's type, also of one in another process."""
+    name = str(getattr(value, "remote_type", type(value).__name__))
+    return {"ndarray": "array"}.get(name, name)
+
+
+def _numeric(value: Any) -> np.ndarray | None:
+    """As an array of floats; None if it is not made of numbers."""
+    if isinstance(value, str | bytes | Mapping):
+        return None
+    try:
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+        return array.astype(float) if array.dtype.kind in "biuf" else None
+    except (TypeError, ValueError, OverflowError):  # ragged lists, objects, whole numbers beyond a float
+        return None
+
+
+def _shape(value: Any) -> str:
+    if hasattr(value, "remote_type"):
+        return _article(kind(value))
+    if hasattr(value, "shape"):
+        return f"{_article(kind(value))} of the shape {tuple(value.shape)}"
+    if isinstance(value, list | tuple):
+        return f"{_article(kind(value))} of length {len(value)}"
+    return f"{_article(kind(value))}, {short(value)}" if isinstance(value, str | int | float) else _article(kind(value))
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
+
+
+def short(value: Any) -> str:
+    """A value in a few words, for a sentence."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**20 else "a very large number"
+    if isinstance(value, str):
+        return repr(value if len(value) < 30 else value[:27] + "…")
+    if isinstance(value, list | tuple | dict | set) or (hasattr(value, "__len__") and getattr(value, "ndim", 0)):
+        return f"{_article(kind(value))} of length {len(value)}"
+    return _article(kind(value))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,60 @@
+"""Multiple choice: the questions of a lesson, shown and judged. They stand in `quizzes/NN.toml`, options explained.
+
+[[question]]
+name = "leak"
+ask = "Which of these lets the test whisper to the model?"
+
+[[question.option]]
+text = "Fitting the vectoriser on all texts, then splitting"
+why = "The vocabulary and the document counts have seen the test."
+right = true
+"""
+
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from textclf_lesson.check.core import Answer, CheckFailed, item
+
+LETTERS = "abcdefgh"
+
+
+@cache
+def questions_of(lesson: str) -> list[dict[str, Any]]:
+    """The questions of a lesson ("01"), each with `name`, `ask` and its `option`s.
+
+    Raises ValueError for a lesson without a quiz.
+    """
+    path = resources.files(__package__).joinpath("quizzes", f"{lesson}.toml")
+    if not path.is_file():
+        raise ValueError(f"There is no quiz for lesson {lesson!r}; a lesson is named by two digits, like '01'.")
+    return tomllib.loads(path.read_text(encoding="utf-8"))["question"]
+
+
+def questions(lesson: str) -> None:
+    """Show the quiz of a lesson ("01") below the cell."""
+    from IPython.display import display
+
+    lines = []
+    for question in questions_of(lesson):
+        lines += [f"**{question['name']}**: {question['ask']}", ""]
+        lines += [f"- ({letter}) {o['text']}" for letter, o in zip(LETTERS, question["option"], strict=False)] + [""]
+    text = "\n".join(lines)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+@item
+def quiz(answer: Answer, lesson: str) -> Iterator[str]:
+    """`check.quiz(quiz, lesson="01")`: is each question answered by the letter of its right option?"""
+    asked = questions_of(lesson)
+    letters = answer.record([question["name"] for question in asked])
+    for question in asked:
+        options = dict(zip(LETTERS, question["option"], strict=False))
+        said = str(letters[question["name"]]).strip().strip("()").lower()
+        if said not in options:
+            raise CheckFailed(f"Question {question['name']}: answer with one letter, {LETTERS[0]} to {max(options)}.")
+        if not options[said].get("right"):
+            raise CheckFailed(f"Question {question['name']}, ({said}): {options[said]['why']}")
+        yield f"{question['name']}: {options[said]['why']}"

@@ -1,0 +1,6 @@
+"""Grading: `textclf grade SUBMISSION.ipynb|FOLDER`. What is defended and what is not stands in docs/grading.md.
+
+A submission's code runs in a process of its own (`worker`, fenced in by `jail`, watched by `sitting`). The tests run
+here, in the grader, on stand-ins for the learner's functions (`marking`): a submission is asked for answers and never
+learns what was expected of them.
+"""

@@ -1,0 +1,160 @@
+"""Marks one submission: runs its cells in a process of its own, then asks that process what each item's test asks."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textclf_lesson.check.core import CheckFailed, NotYet, Stopped, say
+from textclf_lesson.grade.assignment import Assignment, Cell, Item, Unreadable, cells_to_run
+from textclf_lesson.grade.process import Limits
+from textclf_lesson.grade.sitting import AnswerError, Sitting
+from textclf_lesson.grade.worker import MISSING
+
+# What can be said of an item. Only "right" earns points; "unjudged" is a fault of the course, to be looked at by hand.
+VERDICTS = ("right", "wrong", "missing", "stopped", "unjudged")
+
+
+@dataclass
+class Mark:
+    """One item of one submission. `hint` is what the learner is told."""
+
+    item: str
+    points: float
+    out_of: float
+    verdict: str
+    hint: str = ""
+
+
+@dataclass
+class Marks:
+    """One submission. `note` says what is wrong with the file or its cells as a whole, if anything."""
+
+    submission: str
+    assignment: str
+    marks: list[Mark] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def points(self) -> float:
+        return sum(mark.points for mark in self.marks)
+
+    @property
+    def out_of(self) -> float:
+        return sum(mark.out_of for mark in self.marks)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"points": self.points, "out_of": self.out_of}
+
+
+def mark(path: Path, name: str, assignment: Assignment, limits: Limits, hidden: list[Path]) -> Marks:
+    """Grade a submission to its end, whatever it does."""
+    marks = Marks(name, assignment.name)
+    try:
+        cells = cells_to_run(path, assignment)
+    except Unreadable as problem:
+        marks.note = f"Not graded: {problem}."
+        cells = []
+    try:
+        with Attempt(cells, limits, hidden) as attempt:
+            attempt.begin()
+            marks.marks = [attempt.judge(item) for item in assignment.items]
+            marks.note = marks.note or attempt.note()
+    except Exception as bug:  # ours: the rest of the class is graded all the same
+        marks.note = f"Not graded, by no fault of the submission: {bug!r}"
+        marks.marks = [Mark(item.name, 0, item.points, "unjudged", "Grade again.") for item in assignment.items]
+    return marks
+
+
+class Attempt:
+    """The cells of a submission and what became of them. A cell that had to be stopped is left out ever after."""
+
+    def __init__(self, cells: list[Cell], limits: Limits, hidden: list[Path]):
+        self.cells, self.sitting = cells, Sitting(limits, hidden)
+        self.troubles: dict[int, str] = {}  # cell: the error it raised
+        self.stopped: dict[int, str] = {}  # cell: why it had to be stopped
+        self.ends = time.monotonic() + limits.total
+        self.alive = False
+
+    def __enter__(self) -> "Attempt":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sitting.close()
+
+    def begin(self) -> None:
+        """Run all cells in a fresh process; begin again without a cell that has to be stopped."""
+        while not self.alive and self.cells and time.monotonic() < self.ends:
+            at = -1
+            try:
+                self.sitting.start()
+                for at, cell in enumerate(self.cells):
+                    if time.monotonic() > self.ends:
+                        return
+                    if at not in self.stopped:
+                        self._run(at, cell)
+                self.alive = True
+            except Stopped as reason:
+                if at < 0:  # not the submission's doing
+                    raise RuntimeError(f"A process for the submission did not start: {reason}") from None
+                self.stopped[at] = str(reason)
+
+    def _run(self, at: int, cell: Cell) -> None:
+        try:
+            self.sitting.run(cell.source)
+        except NotYet:
+            pass
+        except AnswerError as error:
+            self.troubles[at] = f"{error.kind}: {' '.join(str(error).split())}"[:200]
+
+    def judge(self, item: Item) -> Mark:
+        """The mark of one item, in a process that holds the answers."""
+        self.begin()
+        if not self.alive:
+            return Mark(item.name, 0, item.points, *self._why_not_run(item))
+        self.sitting.started()
+        try:
+            names = {name: self.sitting.get(name) for name in item.wanted}
+            say.set(lambda ticks: None)
+            exec(compile(item.test, f"<test of {item.name}>", "exec"), names)
+        except CheckFailed as hint:
+            return Mark(item.name, 0, item.points, "wrong", str(hint))
+        except Stopped as reason:
+            self.alive = False
+            return Mark(item.name, 0, item.points, "stopped", f"While it was checked, {reason}.")
+        except AnswerError as error:
+            if error.kind == MISSING:
+                return Mark(item.name, 0, item.points, *self._why_missing(item))
+            return Mark(item.name, 0, item.points, "wrong", f"It raised {error.kind}: {error}"[:300])
+        except Exception as bug:
+            return Mark(
+                item.name, 0, item.points, "unjudged", f"A test failed that has no hint ({type(bug).__name__})."
+            )
+        return Mark(item.name, item.points, item.points, "right")
+
+    # --- reasons ------------------------------------------------------------------------------------------------------
+
+    def _why_not_run(self, item: Item) -> tuple[str, str]:
+        if not self.cells:
+            return "missing", "There is no code cell in the submission."
+        return "stopped", "The time for the whole submission was used up before this item."
+
+    def _why_missing(self, item: Item) -> tuple[str, str]:
+        """Why the submission does not define what the item's test asks for."""
+        for at, cell in enumerate(self.cells):
+            if cell.blank == item.name:
+                if at in self.stopped:
+                    return "stopped", f"Its cell had to be stopped: {self.stopped[at]}."
+                if at in self.troubles:
+                    return "wrong", f"Its cell does not run: {self.troubles[at]}"
+        names = " and ".join(f"`{name}`" for name in item.wanted)
+        return "missing", f"The submission defines no {names}: its cell was deleted, or its function has another name."
+
+    def note(self) -> str:
+        """What happened in cells that belong to no item."""
+        told = [
+            f"cell {at + 1} was stopped: {reason}" for at, reason in self.stopped.items() if not self.cells[at].blank
+        ]
+        twice = {c.blank for c in self.cells if c.blank and [d.blank for d in self.cells].count(c.blank) > 1}
+        told += [f"{name} was answered more than once, the last one counts" for name in sorted(twice)]
+        return "; ".join(told)

@@ -1,0 +1,121 @@
+"""Starting, watching and ending the process of a submission, and all that it starts itself."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+NAMESPACES = ["unshare", "--map-root-user", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+KEPT += ("OMP_NUM_THREADS", "TEXTCLF_HOME", "TEXTCLF_THREADS")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use."""
+
+    seconds: float = 120.0  # for each cell, and for each item's judgement
+    total: float = 1200.0  # for the whole submission
+    memory: int = 6_000_000_000  # bytes, of all its processes together
+    output: int = 5_000_000  # bytes printed
+    file_size: int = 500_000_000  # bytes of a file, and of the scratch folder where the kernel can bound it
+    processes: int = 64
+
+
+@cache
+def has_namespaces() -> bool:
+    """Whether the kernel's fence can be put up here (most Linux systems; not macOS, not every container)."""
+    if not shutil.which("unshare"):
+        return False
+    try_it = (
+        "import pathlib, sys; from textclf_lesson.grade import jail; jail.wall_in(pathlib.Path(sys.argv[1]), [], 4096)"
+    )
+    with tempfile.TemporaryDirectory() as room:
+        command = [*NAMESPACES, sys.executable, "-P", "-c", try_it, room]
+        return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+
+
+def launch(scratch: Path, hidden: list[Path], limits: Limits, handle: int) -> subprocess.Popen:
+    """Start `worker` in `scratch`, fenced in, with the socket `handle` as its line to the grader."""
+    walls = has_namespaces()
+    settings = {
+        "scratch": str(scratch),
+        "hidden": [str(folder) for folder in hidden],
+        "walls": walls,
+        "memory": limits.memory,
+        "cpu": int(2 * limits.total),
+        "file_size": limits.file_size,
+    }
+    command = [sys.executable, "-P", "-m", f"{__package__}.worker", str(handle), json.dumps(settings)]
+    return subprocess.Popen(
+        [*NAMESPACES, *command] if walls else command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[handle],
+        env=_environment(scratch),
+        start_new_session=True,
+    )
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """What the submission needs to know of this process's environment, and no more: no tokens, no keys."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | {
+        "TEXTCLF_OFFLINE": "1",
+        "TEXTCLF_PROGRESS": "0",
+        "MPLBACKEND": "Agg",
+        "TMPDIR": str(scratch),
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "HF_HOME": str(scratch / "hf"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def excess(process: subprocess.Popen, limits: Limits) -> str:
+    """Which limit the process and its descendants are over, in words; empty if none."""
+    family = _family(process)
+    if len(family) > limits.processes:
+        return f"it started more than {limits.processes} processes"
+    if sum(map(_memory, family)) > limits.memory:
+        return f"it used more than {limits.memory / 1e9:g} GB of memory"
+    return ""
+
+
+def end(process: subprocess.Popen) -> None:
+    """Kill a process, its group, and its descendants, until none is left. In namespaces the first kill ends all."""
+    for _ in range(50):
+        family = _family(process)
+        for victim in family:
+            with suppress(psutil.Error):
+                victim.kill()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if len(family) <= 1:
+            break
+    process.wait()
+    process.stdout.close()
+
+
+def _family(process: subprocess.Popen) -> list[psutil.Process]:
+    try:
+        first = psutil.Process(process.pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.Error:
+        return 0

@@ -1,0 +1,220 @@
+"""One submission at work: its process, the limits on it, and the line to it.
+
+All the waiting for a submission happens in `_receive`, which therefore also watches: time, memory, processes, output.
+"""
+
+import io
+import os
+import pickle
+import selectors
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+from textclf_lesson.check.core import NotYet, Stopped
+from textclf_lesson.grade import process, wire
+from textclf_lesson.grade.process import Limits
+
+LOOK = 0.1  # seconds between two looks at a running submission
+START_LIMIT = 120  # seconds to start Python and import the libraries, on a busy machine
+interrupted = threading.Event()  # set once the grader is asked to stop: every sitting ends at its next look
+
+
+class AnswerError(Exception):
+    """The submission's code raised something; `kind` is the name of its type."""
+
+    def __init__(self, kind: str, text: str):
+        super().__init__(text)
+        self.kind = kind
+
+
+class Sitting:
+    """A submission's process. `run`, `get` and calls raise Stopped if it had to be ended; `start` begins anew."""
+
+    def __init__(self, limits: Limits, hidden: list[Path]):
+        self.limits, self.hidden = limits, [folder.resolve() for folder in hidden]
+        self.process: subprocess.Popen | None = None
+        self.left = self.deadline = self.looked = 0.0
+
+    def __enter__(self) -> "Sitting":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start a fresh process; whatever an earlier one held is gone."""
+        self.close()
+        self.scratch = Path(tempfile.mkdtemp(prefix="textclf-grade-")).resolve()
+        ours, theirs = socket.socketpair()
+        self.process = process.launch(self.scratch, self.hidden, self.limits, theirs.fileno())
+        theirs.close()
+        self.line, self.printed, self.calls = ours, 0, []
+        self.started(START_LIMIT)
+        self._ask("get", "__name__")
+
+    def started(self, seconds: float | None = None) -> None:
+        """From now on, the submission has so many seconds; what the grader itself takes in between is not counted."""
+        self.left = seconds or self.limits.seconds
+
+    def close(self) -> None:
+        """End the process and all that it started, and remove its folder."""
+        if self.process is None:
+            return
+        process.end(self.process)
+        self.line.close()
+        self.process = None
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def run(self, source: str) -> None:
+        """Run a cell. Raises AnswerError, NotYet, Stopped."""
+        self.started()
+        self._ask("run", source)
+
+    def get(self, name: str) -> Any:
+        """What the submission calls by this name: a plain value, or a Remote. Raises AnswerError."""
+        return self._ask("get", name)
+
+    def _ask(self, *order: Any) -> Any:
+        began = time.monotonic()
+        self.deadline = began + self.left
+        try:
+            reply = self._exchange(order)
+        finally:
+            self.left -= time.monotonic() - began
+        if "error" in reply:
+            error = reply["error"] if isinstance(reply["error"], dict) else {}
+            kind, text = printable(error.get("kind", "an error"), 80), printable(error.get("text", ""), 500)
+            raise NotYet() if kind == "NotYet" else AnswerError(kind, text)
+        return reply.get("value")
+
+    def _exchange(self, order: tuple) -> dict:
+        """Give an order, answer what the submission asks back, return its reply."""
+        self._send(order)
+        while True:
+            reply = self._receive()
+            if not isinstance(reply, dict):
+                raise self._stopped("it broke the connection to the grader")
+            if "callback" not in reply:
+                return reply
+            self._send(self._called(reply))
+
+    def _called(self, reply: dict) -> tuple[str, Any]:
+        """Run one of the grader's own functions that the submission was given to call."""
+        try:
+            return "value", self.calls[reply["callback"]](*reply["arguments"])
+        except Exception as error:
+            return "raise", str(error)
+
+    # --- the line -----------------------------------------------------------------------------------------------------
+
+    def _send(self, message: Any) -> None:
+        file = io.BytesIO()
+        pickler = pickle.Pickler(file)
+        pickler.persistent_id = self._reference
+        pickler.dump(message)
+        self.line.settimeout(max(LOOK, self.deadline - time.monotonic()))
+        try:
+            self.line.sendall(wire.frame(file.getvalue()))
+        except TimeoutError:
+            raise self._stopped(self._too_long()) from None
+        except OSError:
+            raise self._stopped(self._died()) from None
+
+    def _reference(self, value: Any) -> tuple[str, int] | None:
+        """Objects of the submission go back as themselves; functions that cannot be imported are called back here."""
+        if isinstance(value, Remote):
+            return "here", value.remote_number
+        if isinstance(value, types.FunctionType) and ("<" in value.__qualname__ or value.__module__ == "__main__"):
+            self.calls.append(value)
+            return "there", len(self.calls) - 1
+        return None
+
+    def _receive(self) -> Any:
+        try:
+            body = wire.read(self._wait)
+            return wire.load(body, lambda number, name: Remote(self, number, name))
+        except EOFError:
+            raise self._stopped(self._died()) from None
+        except wire.WireError as problem:
+            raise self._stopped(f"it sent {problem}") from None
+
+    def _wait(self, size: int) -> bytes:
+        """Up to `size` bytes from the line. Meanwhile the submission runs, and is looked at."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.line, selectors.EVENT_READ)
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select(LOOK)]
+                if self.process.stdout in ready:
+                    printed = os.read(self.process.stdout.fileno(), 1 << 20)
+                    self.printed += len(printed)
+                    if not printed:
+                        selector.unregister(self.process.stdout)
+                if time.monotonic() - self.looked > LOOK:
+                    self.looked = time.monotonic()
+                    self._look()
+                if self.line in ready:
+                    return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self.line.recv(size)
+        except OSError:
+            return b""
+
+    def _look(self) -> None:
+        """Raises Stopped if a limit is passed, KeyboardInterrupt if the grader is to stop."""
+        if interrupted.is_set():
+            self.close()
+            raise KeyboardInterrupt
+        if time.monotonic() > self.deadline:
+            raise self._stopped(self._too_long())
+        if self.printed > self.limits.output:
+            raise self._stopped(f"it printed more than {self.limits.output / 1e6:g} MB")
+        if reason := process.excess(self.process, self.limits):
+            raise self._stopped(reason)
+
+    def _too_long(self) -> str:
+        return f"it took longer than {self.limits.seconds:g} seconds"
+
+    def _died(self) -> str:
+        return "its Python ended (a crash, or os._exit)"
+
+    def _stopped(self, reason: str) -> Stopped:
+        self.close()
+        return Stopped(reason)
+
+
+class Remote:
+    """Something that stayed in the submission's process: it can be called, and asked for its public attributes."""
+
+    def __init__(self, sitting: Sitting, number: int, name: str):
+        self.remote_sitting, self.remote_number, self.remote_type = sitting, number, printable(name, 80)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self.remote_sitting._ask("call", self.remote_number, arguments, options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self.remote_sitting._ask("attribute", self.remote_number, name)
+        except AnswerError as error:
+            raise AttributeError(str(error)) from None
+
+    def __deepcopy__(self, memo: dict) -> "Remote":
+        return self
+
+
+def printable(text: object, longest: int) -> str:
+    """A submission's words, without what would command a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(text)[:longest])

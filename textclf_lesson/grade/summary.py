@@ -1,0 +1,84 @@
+"""What an instructor reads: a table on the terminal, one CSV and one HTML page for a class, JSON for programs."""
+
+import csv
+import io
+import json
+from collections import Counter
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment
+from rich.table import Table
+from rich.text import Text
+
+from textclf_lesson.grade.marking import Mark, Marks
+
+SIGNS = {"right": "✓", "wrong": "✗", "missing": "–", "stopped": "■", "unjudged": "?"}
+
+
+def as_table(marks: Marks) -> Table:
+    """One submission, for a terminal."""
+    title = f"{marks.submission}: {marks.points:g} of {marks.out_of:g} points"
+    table = Table("item", "", "points", "hint", title=Text(title))
+    for mark in marks.marks:
+        table.add_row(mark.item, SIGNS[mark.verdict], f"{mark.points:g} of {mark.out_of:g}", Text(mark.hint))
+    return table
+
+
+def as_json(graded: list[Marks]) -> str:
+    return json.dumps([marks.as_dict() for marks in graded], ensure_ascii=False, indent=1) + "\n"
+
+
+def as_csv(graded: list[Marks]) -> str:
+    """One row a submission, one column an item. What a spreadsheet would take for a formula is defused."""
+    items = list(dict.fromkeys(mark.item for marks in graded for mark in marks.marks))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["submission", "assignment", "points", "out_of", *items, "note"])
+    for marks in graded:
+        by_item = {mark.item: f"{mark.points:g}" for mark in marks.marks}
+        points = f"{marks.points:g}", f"{marks.out_of:g}"
+        row = [marks.submission, marks.assignment, *points, *(by_item.get(item, "") for item in items), marks.note]
+        writer.writerow([f"'{entry}" if entry[:1] in ("=", "+", "-", "@", "\t", "\r") else entry for entry in row])
+    return file.getvalue()
+
+
+def as_html(graded: list[Marks]) -> str:
+    """One page without scripts: items by how often they are missed, the spread of points, each submission's hints."""
+    template = resources.files(__package__).joinpath("summary.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    return page.render(graded=graded, items=missed(graded), spread=spread(graded), signs=SIGNS)
+
+
+def missed(graded: list[Marks]) -> list[dict[str, Any]]:
+    """Every item with its share of right answers, verdicts and commonest hint; the most missed first."""
+    by_item: dict[tuple[str, str], list[Mark]] = {}
+    for marks in graded:
+        for mark in marks.marks:
+            by_item.setdefault((marks.assignment, mark.item), []).append(mark)
+    rows = []
+    for (assignment, item), those in by_item.items():
+        hints = Counter(mark.hint for mark in those if mark.hint).most_common(1)
+        verdicts = Counter(mark.verdict for mark in those)
+        rows.append(
+            {
+                "assignment": assignment,
+                "item": item,
+                "of": len(those),
+                "right": verdicts["right"],
+                "verdicts": ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()),
+                "hint": hints[0][0] if hints else "",
+                "hinted": hints[0][1] if hints else 0,
+            }
+        )
+    return sorted(rows, key=lambda row: row["right"] / row["of"])
+
+
+def spread(graded: list[Marks], bins: int = 10) -> list[dict[str, Any]]:
+    """How many submissions reached which tenth of the points."""
+    shares = [marks.points / marks.out_of for marks in graded if marks.out_of]
+    counts = Counter(min(int(share * bins), bins - 1) for share in shares)
+    return [
+        {"from": 100 * k // bins, "to": 100 * (k + 1) // bins, "count": counts[k], "of": max(len(shares), 1)}
+        for k in range(bins)
+    ]
