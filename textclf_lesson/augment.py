@@ -98,12 +98,13 @@ class EDA:
         pieces = _WORD.split(text)  # gap, word, gap, …, word, gap
         words = len(pieces) // 2
         found: dict[str, None] = {}
+        before = text.split()
         for attempt in range(TRIES * n if words else 0):
             if len(found) == n:
                 break
             operation, share = operations[attempt % len(operations)]
             new = "".join(operation(pieces.copy(), share, rng, find))
-            if new.split() != text.split():
+            if new.split() != before:
                 found[new] = None
         return list(found)
 

@@ -39,11 +39,18 @@ def to_logits(model: Any, texts: Sequence[str], multi_label: bool) -> np.ndarray
 
     With several labels that is ln(p / (1 - p)), with one ln p, probabilities kept 1e-6 away from 0 and 1. So models of
     different kinds can be averaged: logits that differ by a constant per row are one softmax.
+
+    Raises ValueError if a logit is not finite: it would make the whole average so.
     """
     if hasattr(model, "logits"):
-        return np.asarray(model.logits(texts), dtype=float)
-    p = np.clip(np.asarray(model.predict_proba(texts), dtype=float), SMALLEST, 1 - SMALLEST)
-    return np.log(p / (1 - p)) if multi_label else np.log(p)
+        logits = np.asarray(model.logits(texts), dtype=float)
+    else:
+        p = np.clip(np.asarray(model.predict_proba(texts), dtype=float), SMALLEST, 1 - SMALLEST)
+        logits = np.log(p / (1 - p)) if multi_label else np.log(p)
+    if not np.isfinite(logits).all():
+        row = np.flatnonzero(~np.isfinite(logits).all(axis=1))[0]
+        raise ValueError(f"A {type(model).__name__} gives row {row} a logit that is not finite: leave it out.")
+    return logits
 
 
 class Ensemble:
@@ -88,12 +95,19 @@ class Ensemble:
 def best_weights(logits: Sequence[Any], y: Any, multi_label: bool) -> np.ndarray:
     """The weights, not negative and adding up to 1, whose average has the lowest negative log-likelihood on y.
 
-    The loss is convex in the weights, so there is one best answer. Raises ValueError if y does not fit the logits.
+    The loss is convex in the weights, so there is one best answer. Raises ValueError if there are no rows, or y is
+    neither 0 or 1 in the shape of the logits (multi-label) nor the position of a class for each row.
     """
     members = np.stack([np.asarray(member, dtype=float) for member in logits])
     y = np.asarray(y)
     if y.shape != (members.shape[1:] if multi_label else members.shape[1:2]):
         raise ValueError(f"y of shape {y.shape} does not fit logits of shape {members.shape[1:]}.")
+    if not y.size:
+        raise ValueError("There are no rows to choose weights on: pass validation rows.")
+    highest = 1 if multi_label else members.shape[2] - 1
+    if not np.isin(y, np.arange(highest + 1)).all():
+        raise ValueError(f"y must hold whole numbers from 0 to {highest}: a label's 0 or 1, or a class's position.")
+    y = y.astype(int)
     loss: Callable = _binary_loss if multi_label else _class_loss
     even = np.full(len(members), 1 / len(members))
     found = minimize(

@@ -113,6 +113,7 @@ class FocalLoss(torch.nn.Module):
         if targets.is_floating_point() != self.multi_label or targets.dtype == torch.bool:
             need = "targets.float()" if self.multi_label else "targets.long()"
             raise TypeError(f"Targets are {targets.dtype}: pass {need}.")
-        low, high, most = targets.min(), targets.max(), 1 if self.multi_label else shape[1] - 1
+        low, high = (end.item() for end in targets.aminmax())
+        most = 1 if self.multi_label else shape[1] - 1
         if not (low >= 0 and high <= most):
-            raise ValueError(f"Targets lie from {low:g} to {high:g}, but must lie from 0 to {most}.")
+            raise ValueError(f"Targets lie from {low:g} to {high:g}, not from 0 to {most}.")

@@ -1,13 +1,18 @@
-"""What a saved classifier says of itself: a note inside config.json, and the README.md beside the weights."""
+"""What a saved classifier says of itself: a note inside config.json, and the README.md beside the weights.
+
+It imports neither torch nor transformers: `OnnxClassifier`, which serves without them, reads the note too.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import transformers
-from transformers import PreTrainedConfig
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib")  # weights that can run code when they are read
 KEY = "textclf_lesson"  # the entry of config.json that holds what transformers has no field for
 
 CARD = """\
@@ -24,10 +29,7 @@ base_model: {model}
 ## Use
 
 ```python
-from transformers import pipeline
-
-classify = pipeline("text-classification", "this/folder", {options})
-classify("...")
+{use}
 ```
 
 Texts are cut after {max_length} tokens: what comes later is not read. {scores}
@@ -56,8 +58,18 @@ It knows the language, the kind of text and the classes it was trained on, and a
 Its probabilities are not calibrated. Measure it on your own labelled texts before you rely on it.
 """
 
+PIPELINE = """\
+from transformers import pipeline
 
-def note(config: PreTrainedConfig, classifier: Any, targets: Sequence[Any]) -> None:
+classify = pipeline("text-classification", "this/folder", {options})
+classify("...")"""
+
+
+class ModelError(RuntimeError):
+    """Weights that are not there, not whole, or of a kind that is refused. The first line says what to do."""
+
+
+def note(config: "PreTrainedConfig", classifier: Any, targets: Sequence[Any]) -> None:
     """Put into `config` what `TransformerClassifier.load` and `write` need, all of it JSON.
 
     `targets` are those of training: class positions, or rows of 0 and 1.
@@ -72,13 +84,13 @@ def note(config: PreTrainedConfig, classifier: Any, targets: Sequence[Any]) -> N
         "counts": [int(count) for count in counts],
         "settings": settings,
         "history": classifier.history_,
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        "versions": {package: version(package) for package in ("torch", "transformers")},
     }
     config.update({KEY: note})
 
 
-def write(config: PreTrainedConfig) -> str:
-    """The model card as Markdown (Mitchell et al. 2019, in short), from the note in `config`."""
+def write(config: "PreTrainedConfig", use: str = PIPELINE) -> str:
+    """The model card as Markdown (Mitchell et al. 2019, in short), from the note in `config`. use: Python code."""
     kept = getattr(config, KEY)
     settings, history = kept["settings"], kept["history"]
     multi = settings["problem_type"] == "multi_label_classification"
@@ -87,7 +99,7 @@ def write(config: PreTrainedConfig) -> str:
         model=settings["model"],
         classes=", ".join(map(str, kept["classes"])),
         rows=kept["rows"],
-        options="truncation=True, top_k=None" if multi else "truncation=True",
+        use=use.format(options="truncation=True, top_k=None" if multi else "truncation=True"),
         max_length=settings["max_length"],
         scores="Each label has its own probability (sigmoid)."
         if multi

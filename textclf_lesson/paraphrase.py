@@ -6,6 +6,7 @@ Both have EDA's interface: `augment(text, n)` and `augment_all(texts, n)`.
 import functools
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from numbers import Integral
 
 import torch
 
@@ -59,8 +60,8 @@ class Paraphraser:
     def augment_all(self, texts: Iterable[str], n: int = 4) -> list[list[str]]:
         """`augment` for each of the texts, in order, many at a time.
 
-        Raises TypeError or ValueError if a text is missing, blank or not a string; ModelError or AssetError if the
-        model cannot be had.
+        Raises TypeError or ValueError if a text is missing, blank or not a string, or n is not a whole number from 0
+        up; ModelError or AssetError if the model cannot be had.
         """
         texts = check_texts(texts)
         tokenizer, model = _writer(self.model)
@@ -109,6 +110,8 @@ class BackTranslator:
 @torch.inference_mode()
 def _write(tokenizer, model, prompts: list[str], n: int, seed: int, **sampling) -> list[list[str]]:
     """What the model writes after each prompt, n times; greedily unless `sampling` says how to draw."""
+    if not isinstance(n, Integral) or n < 0:
+        raise ValueError(f"n={n!r} does not fit: how many texts you want is a whole number from 0 up.")
     options = {"do_sample": bool(sampling), "num_return_sequences": n, "pad_token_id": tokenizer.pad_token_id}
     written: list[list[str]] = [[] for _ in prompts]
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))  # like lengths together: little padding

@@ -1,4 +1,8 @@
-"""Synonyms from WordNet 3.0 (Fellbaum 1998; Miller 1995), offline: nltk's reader over the course's own copy of it."""
+"""Synonyms from WordNet 3.0 (Fellbaum 1998; Miller 1995), offline: nltk's reader over the course's own copy of it.
+
+A reader of our own was tried: five times as fast on a word's first look-up, no faster afterwards, for answers are kept.
+Not worth a second parser of WordNet's files: nltk stays.
+"""
 
 import functools
 import os

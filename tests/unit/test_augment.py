@@ -1,13 +1,16 @@
 """EDA's operations, mixup and rewriting, on real sentences and with the course's own WordNet and weights."""
 
 import collections
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.exceptions import NotFittedError
 
-from textclf_lesson import augment, data, mixup, paraphrase, wordnet
+from textclf_lesson import assets, augment, data, mixup, paraphrase, wordnet
 from textclf_lesson.augment import EDA, enlarge
 from textclf_lesson.wordnet import STOP_WORDS, synonyms
 
@@ -41,6 +44,30 @@ def test_nouns_of_the_second_file_are_joined_on_where_the_index_points():
     (century,) = net.synsets("twentieth_century", "n")
     assert century.offset() > 7_716_357  # the size of data.noun1
     assert century.hypernyms() == [net.synset("century.n.01")]
+
+
+@pytest.mark.parametrize(
+    ("word", "base"),
+    [pair.split() for pair in ("movies movie", "boxes box", "wolves wolf", "amused amuse", "finest fine")],
+)
+def test_inflected_words_have_the_synonyms_of_their_base_form(word, base):
+    of_base = set(synonyms(base)) - {word}
+    assert of_base and set(synonyms(word)) & of_base and base not in synonyms(word)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.text(max_size=20), st.sampled_from(["boxes", "well-known", "better", "children", "a b"])))
+def test_whatever_the_word_synonyms_are_sorted_letters_and_never_itself(word):
+    found = synonyms(word)
+    assert list(found) == sorted(set(found)) and word not in found
+    assert all(re.fullmatch(r"[a-z]+([ -][a-z]+)*", name) for name in found)
+
+
+def test_without_wordnet_the_error_is_the_assets(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTCLF_HOME", str(tmp_path))
+    monkeypatch.setenv("TEXTCLF_OFFLINE", "1")
+    with pytest.raises(assets.AssetError, match="wordnet"):
+        wordnet._wordnet.__wrapped__()
 
 
 def test_replacement_changes_as_many_words_as_alpha_says_and_no_stop_word():
@@ -106,6 +133,13 @@ def test_one_word_with_synonyms_is_safe():
     assert found and all("Movie" in text or text[0].isupper() for text in found)
 
 
+def test_more_texts_than_a_sentence_gives_are_not_given():
+    found = EDA().augment("fine film", 500)
+    assert 1 < len(found) < 500 and len(set(found)) == len(found)
+    assert only("swaps").augment("fine film", 500) == ["film fine"]
+    assert EDA().augment("fine film", 0) == []
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=60), st.integers(0, 6), st.integers(0, 3))
 def test_whatever_the_text_results_are_few_new_and_repeat(text, n, seed):
@@ -165,13 +199,46 @@ def test_mixed_rows_lie_between_two_and_weigh_one_together():
         )
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 3)), elements=st.floats(-1e3, 1e3, width=32)),
+    st.integers(0, 20),
+    st.floats(0.05, 5),
+)
+def test_whatever_is_mixed_lies_within_the_rows_and_weighs_what_they_weigh(vectors, n, alpha):
+    mixed, labels, weights = mixup.mix_rows(vectors, np.arange(len(vectors)), n, alpha)
+    assert len(mixed) == len(labels) == len(weights) == len(vectors) + 2 * n
+    assert np.isclose(weights.sum(), len(vectors) + n) and ((weights >= 0) & (weights <= 1)).all()
+    slack = 1e-3
+    assert (mixed >= vectors.min(axis=0) - slack).all() and (mixed <= vectors.max(axis=0) + slack).all()
+
+
 def test_mixing_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="do not fit"):
         mixup.mix_rows(np.eye(3), [0, 1], n=2)
     with pytest.raises(ValueError, match="alpha"):
         mixup.mix_rows(np.eye(2), [0, 1], n=2, alpha=0)
-    with pytest.raises(ValueError, match="layer from 0 to 6"):
-        mixup.MixupClassifier(layer=7).fit(["good", "bad"], [1, 0])
+    with pytest.raises(ValueError, match="do not fit"):
+        mixup.mix_rows(np.zeros((0, 3)), [], n=2)
+    with pytest.raises(ValueError, match="n=-1"):
+        mixup.mix_rows(np.eye(2), [0, 1], n=-1)
+    for options, texts, y, message in (
+        ({"layer": 7}, ["good", "bad"], [1, 0], "layer from 0 to 6"),
+        ({"alpha": -1}, ["good", "bad"], [1, 0], "alpha=-1"),
+        ({}, ["good", " "], [1, 0], "blank"),
+        ({}, ["good", "bad"], [1, 1], "All 2 labels are 1"),
+        ({}, ["good", "bad"], [1], "2 texts but 1 labels"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            mixup.MixupClassifier(**options).fit(texts, y)
+    with pytest.raises(NotFittedError):
+        mixup.MixupClassifier().predict(["good"])
+
+
+def test_names_of_classes_come_back(movies):
+    names = np.where(np.array(movies[1][:16]) == 1, "good", "bad")
+    model = mixup.MixupClassifier(epochs=1, max_length=16).fit(movies[0][:16], names)
+    assert model.classes_.tolist() == ["bad", "good"] and set(model.predict(movies[0][16:24])) <= {"bad", "good"}
 
 
 def test_the_transformer_learns_from_blended_states(movies):
@@ -204,6 +271,29 @@ def test_a_language_model_rewrites_and_repeats_itself():
     assert all(
         line and line != text and "\n" not in line for text, row in zip(texts, first, strict=True) for line in row
     )
+
+
+def test_a_rewriter_refuses_what_it_cannot_rewrite():
+    rewriter = paraphrase.Paraphraser()
+    for text, n, error, message in (
+        (" ", 1, ValueError, "blank"),
+        (None, 1, ValueError, "missing"),
+        (3, 1, TypeError, "not a string"),
+        ("A fine film.", -1, ValueError, "n=-1"),
+        ("A fine film.", 1.5, ValueError, r"n=1\.5"),
+    ):
+        with pytest.raises(error, match=message):
+            rewriter.augment(text, n)
+    assert rewriter.augment("A fine film.", 0) == []
+
+
+def test_several_rewritings_differ_and_random_numbers_stay_where_they_were():
+    import torch
+
+    state = torch.random.get_rng_state()
+    found = paraphrase.Paraphraser(temperature=1.0).augment("The actors are charming.", 3)
+    assert len(found) == len(set(found)) > 1
+    assert torch.equal(state, torch.random.get_rng_state())
 
 
 def test_what_a_model_wrote_is_tidied():

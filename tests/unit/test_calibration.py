@@ -110,11 +110,20 @@ def test_bad_input_is_named(probabilities, y, message):
             judge(probabilities, y)
 
 
+def test_a_label_that_no_row_has_is_judged_like_the_others(votes):
+    logits, y = votes["validation"]
+    logits, table = np.stack([logits, logits], axis=1), np.stack([y, np.zeros_like(y)], axis=1)
+    fitted = Temperature(multi_label=True).fit(logits, table)
+    assert 0.05 < fitted.temperature_ <= 20.1
+    assert 0 < ece(fitted.predict_proba(logits), table) < 1 and 0 < brier(fitted.predict_proba(logits), table) < 1
+
+
 def test_other_bad_input():
     with pytest.raises(ValueError, match="bins=0"):
         ece([0.5], [1], bins=0)
-    with pytest.raises(ValueError, match="not finite"):
-        Temperature(multi_label=True).fit([1.0, float("inf")], [0, 1])
+    for wrong in (float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="not finite"):
+            Temperature(multi_label=True).fit([1.0, wrong], [0, 1])
     with pytest.raises(ValueError, match="multi_label=True"):
         Temperature().fit([1.0, 2.0], [0, 1])
 

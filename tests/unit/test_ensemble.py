@@ -93,6 +93,44 @@ def test_weights_that_make_no_sense(weights):
         average_logits([np.zeros((1, 2)), np.zeros((1, 2))], weights)
 
 
+def test_a_label_that_no_row_has_still_leaves_weights():
+    rng = np.random.default_rng(0)
+    weights = best_weights(list(rng.normal(size=(2, 50, 2))), np.zeros((50, 2), int), True)
+    assert weights.sum() == pytest.approx(1) and (weights >= 0).all()
+
+
+def test_logits_of_any_size_are_safe():
+    sure, y = np.array([[1e4, -1e4], [-1e4, 1e4]]), np.array([0, 1])
+    for members, truth, multi_label in (([sure, -sure], y, False), ([sure, -sure], np.eye(2), True)):
+        weights = best_weights(members, truth, multi_label)
+        assert weights == pytest.approx([1, 0], abs=1e-3) or weights[0] > 0.5
+        assert np.isfinite(average_logits(members, weights)).all()
+
+
+@pytest.mark.parametrize(
+    ("y", "multi_label", "message"),
+    [
+        ([0, 2], False, "whole numbers from 0 to 1"),
+        ([0.5, 1], False, "whole numbers from 0 to 1"),
+        (["a", "b"], False, "whole numbers from 0 to 1"),
+        ([[0, 1], [2, 0]], True, "whole numbers from 0 to 1"),
+        ([[0, 1]], True, "does not fit"),
+    ],
+)
+def test_truths_that_no_weights_can_be_chosen_on(y, multi_label, message):
+    with pytest.raises(ValueError, match=message):
+        best_weights([np.zeros((2, 2)), np.ones((2, 2))], y, multi_label)
+    with pytest.raises(ValueError, match="no rows"):
+        best_weights([np.zeros((0, 2))], np.zeros((0, 2) if multi_label else 0), multi_label)
+
+
+def test_a_member_whose_logits_are_no_numbers_is_named(members):
+    broken = baselines.pipeline("tfidf").fit(["good film", "bad film"], [0, 1])
+    broken["classifier"].coef_[:] = np.nan
+    with pytest.raises(ValueError, match=r"Pipeline gives row 0 a logit that is not finite"):
+        Ensemble([members[0], broken], multi_label=False).predict_proba(["good film"])
+
+
 def test_other_bad_input(members):
     with pytest.raises(ValueError, match="one shape"):
         average_logits([np.zeros((1, 2)), np.zeros((1, 3))])

@@ -7,6 +7,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from textclf_lesson import baselines, data, imbalance
+from textclf_lesson.losses import FocalLoss
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,13 @@ def test_names_keep_their_weights():
 def test_weights_that_do_not_exist(y, options, message):
     with pytest.raises(ValueError, match=message):
         imbalance.class_weights(y, **options)
+
+
+def test_a_class_without_rows_has_no_weight_and_the_loss_says_so():
+    weights = imbalance.class_weights([0, 0, 2])
+    assert weights.index.tolist() == [0, 2]
+    with pytest.raises(ValueError, match="alpha has 2 weights for 3 classes"):
+        FocalLoss(alpha=weights)(torch.zeros(3, 3), torch.tensor([0, 0, 2]))
 
 
 @pytest.mark.parametrize("strategy", imbalance.STRATEGIES)

@@ -66,6 +66,11 @@ def test_a_label_with_too_few_positives_keeps_one_half_and_is_named(comments):
         assert tune(truth.assign(threat=0), probabilities, data.TOXICITY).cuts["threat"] == 0.5
 
 
+def test_without_rows_there_is_nothing_to_tune():
+    with pytest.warns(UserWarning, match=r"a \(0\), b \(0\). They keep 0.5"):
+        assert tune(YES[:0], HALF[:0], ["a", "b"]).cuts == {"a": 0.5, "b": 0.5}
+
+
 def test_they_survive_json(comments):
     truth, probabilities = comments
     cuts = tune(truth, probabilities, data.TOXICITY)
@@ -95,6 +100,8 @@ YES, HALF = np.array([[0, 1], [1, 0]]), np.full((2, 2), 0.5)
         (YES, HALF * np.nan, "Row 0 has a = nan, which is no probability"),
         (YES, HALF * 3, "Row 0 has a = 1.5, which is no probability.*\n?.*take their sigmoid"),
         (YES + 1, HALF, "which is neither 0 nor 1"),
+        (YES.astype(str), HALF, "which is neither 0 nor 1"),
+        (YES, HALF * -2e4, "Row 0 has a = -10000, which is no probability"),
     ],
 )
 def test_what_cannot_be_tuned_is_named(truth, probabilities, message):
