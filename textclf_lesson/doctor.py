@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from textclf_lesson import assets
 
 DISTRIBUTION = "textclf-lesson"
+EXTRAS = ("course", "serve")  # of what the lessons need
 # Installed is not yet usable: these are compiled and lean on system libraries (LightGBM on OpenMP, for one), so they
 # are really imported. Distribution → module.
 COMPILED = {
@@ -46,11 +47,11 @@ def _python() -> list[Missing]:
 
 
 def _packages() -> list[Missing]:
-    """Each requirement of the package and of its extra "course" that is not installed, too old, or does not load."""
+    """Each requirement of the package and of EXTRAS that is not installed, too old, or does not load."""
     missing = []
     for line in metadata.requires(DISTRIBUTION):
         wanted = Requirement(line)
-        if wanted.marker and not wanted.marker.evaluate({"extra": "course"}):
+        if wanted.marker and not any(wanted.marker.evaluate({"extra": extra}) for extra in EXTRAS):
             continue
         try:
             version = metadata.version(wanted.name)

@@ -1,0 +1,102 @@
+"""The page of the service, used as a person would: in headless Chromium."""
+
+import re
+import shutil
+import tempfile
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from textclf_lesson import serve
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="there is no Chromium to open the page with: `apt install chromium`, or `brew install --cask chromium`",
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A fresh profile, its network requests and the messages of its console kept."""
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=CHROMIUM, headless=True, args=FLAGS
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def url(sentiment):
+    with serve.running(sentiment) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, url):
+    page = browser.new_page()
+    page.asked, page.problems = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.goto(url)
+    yield page
+    page.close()
+
+
+def test_a_text_is_classified_with_its_scores(page, url):
+    expect(page.locator("#about")).to_contain_text("Labels: negative, positive.")
+    page.get_by_label("A text").fill("A lovely, funny, moving film.")
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("status")).to_have_text("positive")
+    rows = page.locator("#scores tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("positive")  # the most probable first
+    shown = [float(row.locator("td").last.inner_text()) for row in rows.all()]
+    assert shown == sorted(shown, reverse=True) and sum(shown) == pytest.approx(1, abs=0.002)
+    assert {re.sub(r"(:\d+)/.*", r"\1", asked) for asked in page.asked} == {url}  # nothing from elsewhere
+    assert page.problems == []
+
+
+def test_the_keyboard_suffices_and_the_answer_is_renewed(page):
+    page.get_by_label("A text").fill("Two hours of boredom. A dull, stupid, ugly mess.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("status")).to_have_text("negative")
+    expect(page.locator("#scores tr")).to_have_count(2)
+
+
+def test_a_refusal_is_shown_as_a_sentence(page):
+    page.get_by_label("A text").fill("a" * 10_001)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("status")).to_contain_text("String should have at most 10000 characters")
+    expect(page.locator("#scores tr")).to_have_count(0)
+
+
+def test_what_is_typed_is_text_and_not_markup(page):
+    page.get_by_label("A text").fill("<img src=x onerror=alert(1)> fine")
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("status")).to_have_text(re.compile("positive|negative"))
+    assert page.locator("img").count() == 0
+
+
+def test_a_server_that_is_gone_is_told(browser, sentiment):
+    page = browser.new_page()
+    with serve.running(sentiment) as address:
+        page.goto(address)
+        page.get_by_label("A text").fill("A fine film.")
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("status")).to_contain_text("The service cannot be reached")
+    page.close()

@@ -1,0 +1,319 @@
+"""Export, quantisation and the classifier without torch: on the real MiniLM, a little trained, and real texts."""
+
+import json
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from transformers import AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
+
+from textclf_lesson import bench, data, export, models
+from textclf_lesson.modelcard import KEY, ModelError
+from textclf_lesson.onnx_classifier import OnnxClassifier
+from textclf_lesson.transformer import TransformerClassifier
+
+FILES = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"}
+ODD = ["x", "é" * 300, "Half of a pair: \ud83d", "word " * 400, "<b>1,000</b>\t\n东京 🎬"]
+
+
+@pytest.fixture(scope="module")
+def movies():
+    return models.columns(data.load("movie-snippets")["train"].shuffle(seed=0).select(range(500)))
+
+
+@pytest.fixture(scope="module")
+def classifier(movies):
+    return TransformerClassifier(max_length=24, learning_rate=3e-4).fit(*movies)
+
+
+@pytest.fixture(scope="module")
+def exported(classifier, tmp_path_factory):
+    return export.to_onnx(classifier, tmp_path_factory.mktemp("fp32"))
+
+
+@pytest.fixture(scope="module")
+def int8(exported, tmp_path_factory):
+    return export.quantize_int8(exported, tmp_path_factory.mktemp("int8"))
+
+
+@pytest.fixture(scope="module")
+def toxicity():
+    rows = data.load("wiki-toxicity")["train"].shuffle(seed=0).select(range(96))
+    settings = {"problem_type": "multi_label_classification", "epochs": 1, "max_length": 32}
+    return TransformerClassifier(**settings).fit(*models.columns(rows))
+
+
+@pytest.fixture
+def copy(int8, tmp_path):
+    """A folder to be spoilt. Its files are links: replace, do not change."""
+    return Path(shutil.copytree(int8, tmp_path / "copy", copy_function=os.link))
+
+
+def replace(path: Path, content: str | bytes) -> None:
+    path.unlink(missing_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def configured(folder: Path, **changes) -> None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    replace(folder / "config.json", json.dumps(config | changes))
+
+
+def operators(folder: Path) -> set[str]:
+    return {node.op_type for node in onnx.load(folder / "model.onnx").graph.node}
+
+
+def python(code: str, *arguments: object) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# --- it answers as torch does -----------------------------------------------------------------------------------------
+
+
+def test_logits_are_those_of_torch(classifier, exported, movies):
+    texts = [*movies[0][:60], *ODD]
+    served = OnnxClassifier(exported)
+    np.testing.assert_allclose(served.logits(texts), classifier.logits(texts), atol=1e-4)
+    np.testing.assert_allclose(served.predict_proba(texts), classifier.predict_proba(texts), atol=1e-4)
+    assert (served.predict(texts) == classifier.predict(texts)).all()
+    assert served.logits(texts).dtype == served.predict_proba(texts).dtype == np.float32
+    assert list(served.classes_) == list(classifier.classes_) and served.max_length == 24
+
+
+def test_neither_order_nor_company_changes_an_answer(exported, movies):
+    served, texts = OnnxClassifier(exported), movies[0][:20]
+    together = served.logits(texts)
+    np.testing.assert_allclose(served.logits(texts[::-1])[::-1], together, atol=1e-4)
+    np.testing.assert_allclose([served.logits([text])[0] for text in texts], together, atol=1e-4)
+
+
+def test_several_labels_are_cut_at_their_thresholds(toxicity, tmp_path):
+    texts = data.load("wiki-toxicity")["validation"]["text"][:40]
+    probabilities = toxicity.predict_proba(texts)
+    cuts = dict(zip(toxicity.classes_.tolist(), np.median(probabilities, axis=0).tolist(), strict=True))
+    served = OnnxClassifier(export.to_onnx(toxicity, tmp_path / "a", thresholds=cuts))
+    assert served.problem_type == "multi_label_classification" and served.thresholds == cuts
+    np.testing.assert_allclose(served.predict_proba(texts), probabilities, atol=1e-4)
+    assert OnnxClassifier(export.quantize_int8(tmp_path / "a", tmp_path / "b")).thresholds == cuts
+    far = abs(probabilities - list(cuts.values())) > 1e-4
+    assert (served.predict(texts) == (probabilities >= list(cuts.values())))[far].all()
+    export.to_onnx(toxicity, tmp_path / "b")  # thresholds of the model that was there do not stay
+    plain = OnnxClassifier(tmp_path / "b")
+    assert plain.thresholds is None and (plain.predict(texts) == toxicity.predict(texts)).all()
+
+
+def test_many_threads_may_ask_at_once(exported, movies):
+    served, texts = OnnxClassifier(exported, threads=1), movies[0][:40]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda text: served.logits([text])[0], texts))
+    np.testing.assert_allclose(answers, served.logits(texts), atol=1e-4)
+
+
+def test_a_model_of_another_kind_with_numbers_for_labels(tmp_path):
+    """Not of this course: another architecture, without token types, and without our note in its configuration."""
+    config = DistilBertConfig(dim=32, hidden_dim=64, n_heads=2, n_layers=2, num_labels=3, max_position_embeddings=40)
+    torch.manual_seed(0)
+    DistilBertForSequenceClassification(config).save_pretrained(tmp_path / "torch")
+    AutoTokenizer.from_pretrained(models.locate("minilm")).save_pretrained(tmp_path / "torch")
+    foreign = TransformerClassifier.load(tmp_path / "torch").set_params(max_length=40)
+    served = OnnxClassifier(export.to_onnx(foreign, tmp_path / "onnx"))
+    np.testing.assert_allclose(served.logits(ODD), foreign.logits(ODD), atol=1e-4)
+    assert list(served.classes_) == ["LABEL_0", "LABEL_1", "LABEL_2"] and served.max_length == 40
+
+
+def test_whole_numbers_stay_whole_numbers(movies, tmp_path):
+    texts, labels = movies
+    numbers = TransformerClassifier(epochs=1, max_length=8, freeze_embeddings=True)
+    numbers.fit(texts[:32], [{"negative": 3, "positive": 7}[label] for label in labels[:32]])
+    assert OnnxClassifier(export.to_onnx(numbers, tmp_path)).classes_.tolist() == [3, 7]
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_is_complete(exported):
+    assert {path.name for path in exported.iterdir()} == FILES
+    model = onnx.load(exported / "model.onnx")
+    assert next(entry.version for entry in model.opset_import if not entry.domain) == export.OPSET
+    note = json.loads((exported / "config.json").read_text(encoding="utf-8"))[KEY]
+    assert note["classes"] == ["negative", "positive"] and note["settings"]["max_length"] == 24
+    assert note["export"]["opset"] == export.OPSET and "torch" in note["export"]["versions"]
+    card = OnnxClassifier(exported).card
+    assert "500 texts" in card and "OnnxClassifier(" in card and "transformers import pipeline" not in card
+
+
+PLAIN = """
+import json, sys, numpy, onnxruntime, tokenizers
+folder, text = sys.argv[1:]
+tokenizer = tokenizers.Tokenizer.from_file(folder + "/tokenizer.json")
+config = json.load(open(folder + "/config.json"))
+session = onnxruntime.InferenceSession(folder + "/model.onnx")
+ids = numpy.array([tokenizer.encode(text).ids])
+inputs = {"input_ids": ids, "attention_mask": ids * 0 + 1, "token_type_ids": ids * 0}
+logits = session.run(["logits"], inputs)[0][0]
+assert not {"torch", "transformers", "textclf_lesson"} & set(sys.modules)
+print(config["id2label"][str(logits.argmax())], *logits)
+"""
+
+
+def test_a_plain_user_of_onnxruntime_needs_nothing_of_ours(classifier, exported, movies):
+    label, *logits = python(PLAIN, exported, movies[0][0]).split()
+    assert label == classifier.predict(movies[0][:1])[0]
+    np.testing.assert_allclose(np.array(logits, dtype=float), classifier.logits(movies[0][:1])[0], atol=1e-4)
+
+
+def test_serving_imports_neither_torch_nor_transformers():
+    code = "import sys, textclf_lesson.onnx_classifier; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    assert python(code).strip() == "[]"
+
+
+def test_operators_are_fused_or_standard(classifier, exported, tmp_path):
+    assert {"Attention", "SkipLayerNormalization", "BiasGelu", "EmbedLayerNormalization"} <= operators(exported)
+    plain = export.to_onnx(classifier, tmp_path, fuse=False)
+    assert {node.domain for node in onnx.load(plain / "model.onnx").graph.node} <= {"", "ai.onnx"}
+
+
+def test_exporting_changes_nothing_in_the_classifier(classifier, tmp_path):
+    before = classifier.model_.config.to_dict()
+    export.to_onnx(classifier, tmp_path)
+    assert classifier.model_.config.to_dict() == before
+    assert classifier.model_.config._attn_implementation == "sdpa"
+
+
+def test_a_model_that_computes_something_else_is_not_written(movies, tmp_path):
+    """A trace follows one run: what depends on the length of the text is lost, and the check of parity sees it."""
+    branching = TransformerClassifier(epochs=1, max_length=32, freeze_embeddings=True).fit(*(c[:32] for c in movies))
+    branching.model_.bert.register_forward_hook(
+        lambda module, inputs, output: output if output[0].shape[1] < 16 else type(output)(output[0] + 1, output[1] + 1)
+    )
+    (tmp_path / "model.onnx").write_text("the one before")
+    with pytest.raises(ModelError, match=r"differ from torch's by .*: nothing was written"):
+        export.to_onnx(branching, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+    assert (tmp_path / "model.onnx").read_text() == "the one before"
+
+
+# --- eight bits -------------------------------------------------------------------------------------------------------
+
+
+def test_a_quarter_of_the_size_and_nearly_the_same_answers(exported, int8, movies):
+    sizes = [(folder / "model.onnx").stat().st_size for folder in (exported, int8)]
+    assert sizes[0] / sizes[1] > 3.8
+    a, b = (OnnxClassifier(folder).predict(movies[0][:100]) for folder in (exported, int8))
+    assert (a == b).mean() > 0.9
+    assert {"QAttention", "DynamicQuantizeLinear"} <= operators(int8)
+    assert "int8 (dynamic)" in OnnxClassifier(int8).card
+
+
+def test_with_fixed_scales_company_changes_nothing(exported, movies, tmp_path):
+    static = export.quantize_int8(exported, tmp_path, calibration=movies[0][:24])
+    assert "DynamicQuantizeLinear" not in operators(static)
+    served, texts = OnnxClassifier(static), movies[0][:20]
+    np.testing.assert_allclose([served.logits([text])[0] for text in texts], served.logits(texts), atol=1e-3)
+    assert (served.predict(texts) == OnnxClassifier(exported).predict(texts)).mean() > 0.9
+
+
+def test_quantised_twice_is_refused(int8, tmp_path):
+    with pytest.raises(ModelError, match="quantised already: take the folder that to_onnx wrote"):
+        export.quantize_int8(int8, tmp_path)
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (shutil.rmtree, "There is no folder"),
+        (lambda f: (f / "config.json").unlink(), r"lacks config\.json, its labels"),
+        (lambda f: (f / "tokenizer.json").unlink(), r"lacks tokenizer\.json, its tokeniser"),
+        (lambda f: (f / "model.onnx").unlink(), r"lacks model\.onnx, the model"),
+        (lambda f: replace(f / "config.json", "{"), r"config\.json is damaged"),
+        (lambda f: replace(f / "config.json", b"\xff\xfe"), r"config\.json is damaged"),
+        (lambda f: replace(f / "config.json", "[" * 10**6), r"config\.json is damaged"),
+        (lambda f: replace(f / "config.json", "[]"), r"config\.json is damaged \(no JSON object"),
+        (lambda f: replace(f / "tokenizer.json", "{}"), r"tokenizer\.json is damaged"),
+        (lambda f: replace(f / "model.onnx", b"\x08\x01 not a model"), r"model\.onnx cannot be read as ONNX"),
+        (lambda f: replace(f / "model.onnx", b""), r"model\.onnx cannot be read as ONNX"),
+        (lambda f: replace(f / "model.onnx", pickle.dumps({})), r"model\.onnx is a pickle under another name"),
+        (lambda f: torch.save({}, f / "weights.pt"), r"holds weights\.pt, a pickle, which can run code .* refused"),
+        (lambda f: configured(f, **{KEY: {"classes": ["a", "b", "c"]}}), "names 3 labels .* its model gives 2"),
+        (lambda f: configured(f, **{KEY: {}, "id2label": {"0": "a"}}), "names 1 labels .* its model gives 2"),
+        (lambda f: replace(f / "thresholds.json", '{"negative": 0.5}'), "has cuts for negative, the model has neg"),
+        (lambda f: replace(f / "thresholds.json", '{"negative": 2, "positive": 1}'), "must be a number from 0 to 1"),
+    ],
+)
+def test_a_spoilt_folder_is_refused_with_a_sentence(copy, spoil, sentence):
+    spoil(copy)
+    with pytest.raises(ModelError) as error:
+        OnnxClassifier(copy)
+    assert re.search(sentence, str(error.value).splitlines()[0])
+
+
+def test_a_model_that_is_not_of_texts_is_refused(copy):
+    pixels = onnx.helper.make_tensor_value_info("pixels", onnx.TensorProto.FLOAT, [1, 2])
+    out = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [1, 2])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["pixels"], ["out"])], "g", [pixels], [out])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    replace(copy / "model.onnx", model.SerializeToString())
+    with pytest.raises(ModelError, match="is no classifier of texts: 'pixels'"):
+        OnnxClassifier(copy)
+
+
+def test_a_model_of_torch_is_told_how_to_be_exported(classifier, tmp_path):
+    with pytest.raises(ModelError, match="not yet exported"):
+        OnnxClassifier(classifier.save(tmp_path))
+
+
+@pytest.mark.parametrize("texts", ["one text", ["good", ""], ["good", None], [], [3]])
+def test_texts_are_checked_as_everywhere(int8, classifier, texts):
+    with pytest.raises((TypeError, ValueError)) as ours:
+        OnnxClassifier(int8).predict(texts)
+    with pytest.raises((TypeError, ValueError)) as torchs:
+        classifier.predict(texts)
+    assert str(ours.value) == str(torchs.value)
+
+
+# --- the bench --------------------------------------------------------------------------------------------------------
+
+
+def test_bench_times_and_scores_every_variant(classifier, int8, movies, tmp_path):
+    variants = {"torch": (bench.load_torch, classifier.save(tmp_path)), "INT8": (bench.load_onnx, int8)}
+    texts, labels = (column[:50] for column in movies)
+    found = bench.bench(variants, texts, labels, shapes=[(1, 8), (2, 40)], seconds=0.01, turns=2)
+    latency = found.latency()
+    assert list(latency.index) == [(name, shape) for name in variants for shape in ("1×8", "2×40")]
+    assert (latency["runs"] >= 6).all() and (latency["median"] <= latency["p95"]).all()
+    assert (latency["p95"] <= latency["p99"]).all()
+    np.testing.assert_allclose(latency["texts_per_s"], np.tile([1000, 2000], 2) / latency["median"])
+    assert list(found.speedup().columns) == ["1×8", "2×40"] and (found.speedup().loc["torch"] == 1).all()
+    table, said = found.variants, classifier.predict(texts)
+    assert table.loc["torch", "agreement"] == 1
+    assert table.loc["torch", "accuracy"] == pytest.approx((said == labels).mean())
+    assert table.loc["INT8", "agreement"] == pytest.approx((OnnxClassifier(int8).predict(texts) == said).mean())
+    assert (table["f1_low"] <= table["f1"]).all() and (table["f1"] <= table["f1_high"]).all()
+    assert table.loc["INT8", "file_mb"] == pytest.approx((int8 / "model.onnx").stat().st_size / 1e6)
+    assert table.loc["INT8", "peak_mb"] < table.loc["torch", "peak_mb"]
+
+
+def test_bench_says_which_variant_fails(exported, tmp_path):
+    variants = {"good": (bench.load_onnx, exported), "bad": (bench.load_torchscript, tmp_path / "none.pt")}
+    with pytest.raises(RuntimeError, match="The variant 'bad' fails: "):
+        bench.bench(variants, ["a text"], shapes=[(1, 8)])
+
+
+def test_bench_needs_a_tokeniser(tmp_path):
+    with pytest.raises(ValueError, match="must have the loader load_onnx"):
+        bench.bench({"torch": (bench.load_torch, tmp_path)}, ["a text"])
