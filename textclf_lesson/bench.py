@@ -235,6 +235,21 @@ def load_onnx(folder: str) -> Forward:
     return OnnxClassifier(folder).forward
 
 
+def load_openvino(folder: str) -> Forward:
+    """An exported folder of standard operators, by OpenVINO; in bfloat16 where the processor multiplies that quickly.
+
+    Needs the extra `openvino`: pip install "textclf-lesson[openvino]".
+    """
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError('OpenVINO is not installed: pip install "textclf-lesson[openvino]".') from error
+    model = openvino.Core().compile_model(Path(folder) / "model.onnx", "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    request = model.create_infer_request()
+    names = [wanted.get_any_name() for wanted in model.inputs]
+    return lambda inputs: next(iter(request.infer({name: inputs[name] for name in names}).values())).copy()
+
+
 def _call(module: Any) -> Forward:
     import torch
 

@@ -179,7 +179,12 @@ def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessi
     # Idle threads are to sleep: spinning, they take the cores from whatever else runs there.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            path,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["SkipLayerNormFusion"],  # the joint operator is the slower one: export._part_norms
+        )
     except Exception as error:  # onnxruntime has a dozen kinds, without a common one
         raise ModelError(f"{path} cannot be read as ONNX: {_first_line(error)}") from error
 

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from itertools import cycle, islice
 from urllib.parse import urlsplit
 
@@ -337,20 +338,21 @@ def test_told_to_stop_under_load_it_answers_all_that_it_accepted(folder, tmp_pat
 
 def test_a_request_on_its_way_when_the_port_closes_is_answered(folder):
     """A kept-alive connection is idle when the service is told to stop, and used before its sender can know."""
-    body = json.dumps({"text": GOOD}).encode()
-    request = b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    body = json.dumps({"text": GOOD})
     with textclf_serve("--model", folder) as child:
         place = urlsplit(child.stdout.readline().split()[-1])
-        with socket.create_connection((place.hostname, place.port)) as line:
-            line.sendall(request)
-            assert b" 200 OK" in line.recv(10_000)
+        with closing(HTTPConnection(place.hostname, place.port, timeout=60)) as line:
+            line.request("POST", "/classify", body)
+            first = line.getresponse()
+            assert first.read() and first.status == 200
             child.send_signal(signal.SIGTERM)
             with pytest.raises(OSError):
                 while True:
                     socket.create_connection((place.hostname, place.port)).close()
-            line.sendall(request)
-            answer = line.recv(10_000)
-        assert b" 200 OK" in answer and b"connection: close" in answer.lower()
+            line.request("POST", "/classify", body)
+            answer = line.getresponse()
+            assert answer.read() and answer.status == 200
+        assert answer.getheader("connection") == "close"
         child.communicate(timeout=60)
     assert child.returncode == 0
 

@@ -180,7 +180,7 @@ def test_serving_imports_neither_torch_nor_transformers():
 
 
 def test_operators_are_fused_or_standard(classifier, exported, tmp_path):
-    assert {"Attention", "SkipLayerNormalization", "BiasGelu", "EmbedLayerNormalization"} <= operators(exported)
+    assert {"Attention", "LayerNormalization", "BiasGelu", "EmbedLayerNormalization"} <= operators(exported)
     plain = export.to_onnx(classifier, tmp_path, fuse=False)
     assert {node.domain for node in onnx.load(plain / "model.onnx").graph.node} <= {"", "ai.onnx"}
 
@@ -223,6 +223,32 @@ def test_with_fixed_scales_company_changes_nothing(exported, movies, tmp_path):
     served, texts = OnnxClassifier(static), movies[0][:20]
     np.testing.assert_allclose([served.logits([text])[0] for text in texts], served.logits(texts), atol=1e-3)
     assert (served.predict(texts) == OnnxClassifier(exported).predict(texts)).mean() > 0.9
+
+
+def test_weights_alone_in_eight_bits_change_next_to_nothing(classifier, movies, tmp_path):
+    plain = export.to_onnx(classifier, tmp_path / "plain", fuse=False)
+    small = export.shrink_weights(plain, tmp_path / "small")
+    assert (small / "model.onnx").stat().st_size < (plain / "model.onnx").stat().st_size / 3.8
+    assert {node.domain for node in onnx.load(small / "model.onnx").graph.node} <= {"", "ai.onnx"}
+    before, after = (OnnxClassifier(folder).predict_proba(movies[0][:64]) for folder in (plain, small))
+    assert 0 < np.abs(before - after).max() < 0.1 and np.abs(before - after).mean() < 0.005
+    with pytest.raises(ModelError, match="is quantised already"):
+        export.shrink_weights(small, tmp_path / "again")
+
+
+def test_only_standard_operators_have_their_weights_shrunk(exported, tmp_path):
+    with pytest.raises(ModelError, match="fuse=False"):
+        export.shrink_weights(exported, tmp_path)
+
+
+def test_openvino_answers_as_onnxruntime_does(classifier, movies, tmp_path):
+    pytest.importorskip("openvino", reason='an extra: pip install "textclf-lesson[openvino]"')
+    plain = export.to_onnx(classifier, tmp_path / "plain", fuse=False)
+    reader = OnnxClassifier(plain)
+    for folder in (plain, export.shrink_weights(plain, tmp_path / "small")):
+        forward = bench.load_openvino(folder)
+        for _, inputs in reader.batches(movies[0][:64]):
+            np.testing.assert_allclose(forward(inputs), reader.forward(inputs), atol=0.3)  # bfloat16, eight bits
 
 
 def test_quantised_twice_is_refused(int8, tmp_path):
