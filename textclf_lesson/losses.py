@@ -63,11 +63,11 @@ class FocalLoss(torch.nn.Module):
         alpha = None if self.alpha is None else self.alpha.to(logits)
         kind = self._sigmoid if self.multi_label else self._softmax
         price, weight = kind(logits, targets, alpha)
-        if self.reduction != "none":
-            price = price.sum()
         if self.reduction == "mean":
-            price = price / weight
-        if price.isnan().any():
+            price = price.mean() if weight is None else price.sum() / weight.sum()
+        elif self.reduction == "sum":
+            price = price.sum()
+        if price.detach().sum().isnan():
             raise ValueError("The loss is no number: the logits hold NaN or infinity.")
         return price
 
@@ -77,10 +77,10 @@ class FocalLoss(torch.nn.Module):
         positive = targets if alpha is None else targets * alpha
         price = positive * torch.exp(-self.gamma * no) * yes  # (1 - p)^gamma is exp(-gamma no)
         price = price + (1 - targets) * torch.exp(-self.gamma * yes) * no
-        return price, price.numel()
+        return price, None
 
     def _softmax(self, logits, targets, alpha):
-        weight = None if alpha is None else alpha[targets]
+        weight = None if alpha is None else alpha.index_select(0, targets)
         if self.label_smoothing:
             every = self._focus(-F.log_softmax(logits, dim=1))
             every = every if alpha is None else every * alpha
@@ -89,7 +89,7 @@ class FocalLoss(torch.nn.Module):
         else:
             price = self._focus(F.cross_entropy(logits, targets, reduction="none"))
             price = price if weight is None else price * weight
-        return price, len(targets) if weight is None else weight.sum()
+        return price, weight
 
     def _focus(self, minus_log_p):
         """(1 - p)^gamma (-log p)."""

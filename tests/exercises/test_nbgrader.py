@@ -1,4 +1,4 @@
-"""An instructor can adopt nbgrader as it stands: its own commands, on one assignment, in a course made for the test."""
+"""An instructor can adopt nbgrader as it stands: its own commands, on the practical, in a course made for the test."""
 
 import os
 import shutil
@@ -10,14 +10,20 @@ import nbformat
 import pytest
 
 from tests.exercises import submissions
-from tests.exercises.answers_01 import plain_agreement
+from tests.exercises.answers_14 import _table
 
-NAME = "01_framing"
+NAME = "14_toxicity_capstone"
+ITEMS = ("explore", "weighted_focal", "multilabel_probabilities", "report_labels", "verdicts", "false_alarms")
+ITEMS += ("latency_of", "survivors", "quiz")
+READS = "import pandas as pd\n\ndef predictions_file():\n    return pd.read_csv(FOLDER / 'predictions.csv')"
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A course of one assignment, released, and graded for one student who has a wrong answer and edited a test."""
+    """A course of the practical, released, and graded for one student: a wrong answer, an edited test, no model.
+
+    The cells that train are left out: nbgrader would run them. What they make is handed in beside the notebook.
+    """
     folder = tmp_path_factory.mktemp("course")
     source = folder / "source" / NAME
     source.mkdir(parents=True)
@@ -26,13 +32,21 @@ def course(tmp_path_factory):
     nbgrader(folder, "generate_assignment", NAME, "--create")
     notebook = nbformat.read(folder / "release" / NAME / f"{NAME}.ipynb", as_version=4)
     solution = nbformat.read(submissions.SOLUTIONS / f"{NAME}.ipynb", as_version=4)
-    for item in ("kind_of_problem", "price", "split_then_copy", "promise", "quiz"):
+    for item in ITEMS:
         submissions.blank_of(notebook, item).source = submissions.blank_of(solution, item).source
-    submissions.blank_of(
-        notebook, "kappa"
-    ).source = "def kappa(a, b):\n    return sum(x == y for x, y in zip(a, b, strict=True)) / len(a)"
-    submissions.blank_of(notebook, "kappa_check").source = "print('all is well')"
-    submissions.write(notebook, folder / "submitted" / "ada" / NAME / f"{NAME}.ipynb")
+    submissions.blank_of(notebook, "predictions_file").source = READS
+    submissions.blank_of(notebook, "single_label_ceiling").source = """def single_label_ceiling(labels, gravest_first):
+    left, recall = labels.copy(), {}
+    for label in gravest_first:
+        recall[label] = left[label].sum() / labels[label].sum()
+        left = left[left[label] == 0]
+    return recall"""
+    submissions.blank_of(notebook, "single_label_ceiling_check").source = "print('all is well')"
+    notebook.cells = [cell for cell in notebook.cells if "not-graded" not in cell.metadata.get("tags", [])]
+    handed_in = folder / "submitted" / "ada" / NAME
+    submissions.write(notebook, handed_in / f"{NAME}.ipynb")
+    (handed_in / "submission").mkdir()
+    _table().to_csv(handed_in / "submission" / "predictions.csv", index=False)
     nbgrader(folder, "autograde", NAME, "--create")
     return folder
 
@@ -55,10 +69,12 @@ def test_nbgrader_releases_what_make_exercises_writes(course):
 def test_nbgrader_gives_the_points(course):
     from nbgrader.api import Gradebook
 
-    assert plain_agreement([1], [1]) == 1  # the wrong answer above is one of those that the checks know
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         grades = book.find_submission_notebook(NAME, NAME, "ada").grades
-        marks = {grade.name: (grade.auto_score, grade.max_score) for grade in grades}
-    assert marks.pop("kappa_check") == (0, 3)
-    assert len(marks) == 5
+        marks = {grade.name.removesuffix("_check"): (grade.auto_score, grade.max_score) for grade in grades}
+    assert marks.pop("single_label_ceiling") == (0, 3)
+    assert marks.pop("served_model") == (0, 4), "no model was handed in"
+    points, most = marks.pop("f1_by_label")
+    assert 0 < points < most == 6, "earned in parts"
+    assert marks.keys() == {*ITEMS, "predictions_file"}
     assert all(score == most > 0 for score, most in marks.values())

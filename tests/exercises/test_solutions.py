@@ -10,6 +10,7 @@ import pytest
 from tests.exercises import submissions
 from tests.notebooks import checks
 from textclf_lesson import check, runner
+from textclf_lesson.check.rubric import rubric_of
 from textclf_lesson.grade.assignment import read_assignments
 from tools import exercises as tool
 
@@ -31,14 +32,20 @@ def objective_of(item: str, nb: nbformat.NotebookNode) -> str:
     for cell in nb.cells:
         if cell.cell_type == "markdown" and (said := re.search(r"^\*Objective: (.*?)\.\*$", cell.source, re.M)):
             found = said[1]
-        if cell.metadata.get("nbgrader", {}).get("grade_id") == item:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") in (item, f"{item}_check"):
             return found
     raise LookupError(item)
 
 
-def objectives(aim: str) -> list[str]:
-    """The parts of "tell this, do that, and do the other.", as a lesson's first cell promises them."""
-    return [part.strip() for part in re.split(r",(?: and)? ", aim.rstrip("."))]
+def unnamed(aim: str, named: set[str]) -> tuple[set[str], str]:
+    """Of objectives, those that are no whole part of "to tell this, to do that, and to do the other."; and what of
+    that sentence none of them names."""
+    foreign = set()
+    for objective in sorted(named, key=len, reverse=True):
+        part = rf"(?:^|[,;] (?:and )?)(?:to )?{re.escape(objective)}(?=[,;.]|$)"
+        aim, found = re.subn(part, "", aim, count=1)
+        foreign |= {objective} if not found else set()
+    return foreign, aim.strip(" ,;.")
 
 
 def test_each_exercise_is_what_its_solution_gives():
@@ -55,25 +62,29 @@ def test_solution(path, name):
 def test_items_and_objectives_of_the_lesson_hold_together(path):
     """Each item names an objective of its lesson in the lesson's own words; each objective has an item."""
     nb = nbformat.read(path, as_version=4)
-    lesson = next((ROOT / "notebooks").glob(f"{path.name[:2]}_*.ipynb"))
-    promised = objectives(runner.lesson_aim(runner.read(lesson)))
-    named = [objective_of(item.name, nb) for item in ASSIGNMENTS[path.stem].items]
-    assert set(named) <= {*promised, ALL}
-    assert set(promised) <= set(named), "an objective that nobody practises"
+    lesson = next((ROOT / "notebooks").glob(f"{path.name[:2]}_*.ipynb"), path)  # the practical promises by itself
+    named = {objective_of(item.name, nb) for item in ASSIGNMENTS[path.stem].items}
+    foreign, left = unnamed(runner.lesson_aim(runner.read(lesson)), named - {ALL})
+    assert foreign == set()
+    assert left == "", "an objective that nobody practises"
 
 
 @by_name
 def test_items_are_few_short_and_judged(path):
     nb, assignment = nbformat.read(path, as_version=4), ASSIGNMENTS[path.stem]
     items = [item.name for item in assignment.items]
-    assert 4 <= len(items) <= 7, "three to six, and the quiz"
+    assert 4 <= len(items) <= 7 or rubric_of(path.stem[:2]), "three to six, and the quiz; more in the practical"
     assert items[-1] == "quiz"
     assert len(set(items)) == len(items)
     for item in assignment.items:
-        assert item.wanted == [item.name], "a test takes the learner's function and nothing else"
-        assert f"check.{item.name}({item.name}" in item.test
         assert hasattr(check, item.name)
         assert item.points > 0
+        if item.artefact:
+            assert set(item.wanted) <= {"predictions_file", "served_model"}, "it is answered by what is handed in"
+            assert f"check.{item.name}(" in item.test
+            continue
+        assert item.wanted == [item.name], "a test takes the learner's function and nothing else"
+        assert f"check.{item.name}({item.name}" in item.test
         source = submissions.blank_of(nb, item.name).source
         answer = re.search(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", source, re.S)[1]
         assert len(answer.splitlines()) <= LONGEST_BLANK
@@ -82,9 +93,22 @@ def test_items_are_few_short_and_judged(path):
 @by_name
 def test_points_in_the_headings_are_those_that_are_given(path):
     nb = nbformat.read(path, as_version=4)
-    headings = [text for level, text in checks.headings(nb) if level == 2]
-    told = [float(re.search(r"\((\d+) points?\)$", text)[1]) for text in headings]
-    assert told == [item.points for item in ASSIGNMENTS[path.stem].items]
+    headings = [text for level, text in checks.headings(nb) if level >= 2]
+    told = [re.search(r"\((\d+) points?\)$", text) for text in headings]
+    assert all(told) or rubric_of(path.stem[:2]), "only the practical has sections without points"
+    assert [float(points[1]) for points in told if points] == [item.points for item in ASSIGNMENTS[path.stem].items]
+
+
+@pytest.mark.parametrize("path", [path for path in SOLUTIONS if rubric_of(path.stem[:2])], ids=lambda path: path.stem)
+def test_the_rubric_is_what_the_notebook_gives_points_for(path):
+    nb, rubric = nbformat.read(path, as_version=4), rubric_of(path.stem[:2])
+    marks = [cell.metadata.get("nbgrader", {}) for cell in nb.cells]
+    points = {mark["grade_id"].removesuffix("_check"): mark["points"] for mark in marks if mark.get("grade")}
+    assert points == {entry["name"]: entry["points"] for entry in rubric}
+    assert list(points) == [entry["name"] for entry in rubric]
+    assert all(entry["earns"] for entry in rubric)
+    shown = [output for cell in nb.cells if "check.rubric(" in cell.source for output in cell.outputs]
+    assert all(f"| `{entry['name']}` | {entry['points']} |" in shown[0].data["text/plain"] for entry in rubric)
 
 
 @by_name
@@ -98,7 +122,8 @@ def test_an_exercise_shows_no_answer_and_can_be_run(path):
         if cell.cell_type == "code":
             ast.parse(cell.source)
     for item in ASSIGNMENTS[path.stem].items:
-        assert "raise NotYet()" in submissions.blank_of(nb, item.name).source
+        if item.name in ASSIGNMENTS[path.stem].blanks:
+            assert "raise NotYet()" in submissions.blank_of(nb, item.name).source
         assert submissions.blank_of(nb, f"{item.name}_check").metadata["editable"] is False
 
 

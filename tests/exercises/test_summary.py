@@ -8,7 +8,7 @@ from rich.console import Console
 from tests.exercises import submissions
 from textclf_lesson.grade import summary
 from textclf_lesson.grade.assignment import Assignment, Item
-from textclf_lesson.grade.marking import Mark, Marks, mark
+from textclf_lesson.grade.marking import VERDICTS, Mark, Marks, mark
 from textclf_lesson.grade.process import Limits
 from textclf_lesson.grade.sitting import printable
 
@@ -17,6 +17,15 @@ CLASS = [
     Marks("=cmd()", "01_x", [Mark("easy", 2, 2, "right"), Mark("hard", 0, 3, "wrong", "<script>alert(1)</script>")]),
     Marks("cyd", "01_x", [Mark("easy", 0, 2, "stopped", "too long"), Mark("hard", 0, 3, "wrong", "look")], "a note"),
 ]
+
+
+def test_each_verdict_has_its_sign():
+    assert tuple(summary.SIGNS) == VERDICTS
+
+
+def test_what_was_measured_of_a_right_answer_is_no_hint():
+    rows = summary.missed([Marks("ada", "14_x", [Mark("labels", 6, 6, "right", "toxic 0.93")])])
+    assert rows[0]["hint"] == ""
 
 
 def test_the_most_missed_item_comes_first():

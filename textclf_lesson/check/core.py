@@ -40,17 +40,24 @@ class Stopped(BaseException):
     """The process that held the answer had to be ended. No Exception: a check must not take it for the learner's."""
 
 
-def item(judge: Callable[..., Iterator[str]]) -> Callable[..., None]:
+def item(judge: Callable[..., Iterator[str]]) -> Callable[..., float | None]:
     """Turn a generator of ticks into the check that learners call: `check.<name>(<their function>)`.
 
-    The check prints one line of ticks, or raises CheckFailed with one sentence.
+    The check prints one line of ticks, or raises CheckFailed with one sentence. A judge of an item that is earned in
+    parts returns the points, and yields what is missing with a ✗ before it; the check returns them too, where nbgrader
+    and the grader find them.
     """
     name = judge.__name__
 
     @functools.wraps(judge)
-    def check(answer: Any, **options: Any) -> None:
+    def check(answer: Any, **options: Any) -> float | None:
+        ticks, points = [], None
         try:
-            ticks = list(judge(Answer(name, answer), **options))
+            judging = judge(Answer(name, answer), **options)
+            while True:
+                ticks.append(next(judging))
+        except StopIteration as end:
+            points = end.value
         except CheckFailed as failed:
             raise failed.with_traceback(None) from None
         except Exception as bug:
@@ -58,7 +65,8 @@ def item(judge: Callable[..., Iterator[str]]) -> Callable[..., None]:
                 f"This check could not judge `{name}`: {type(bug).__name__}: {bug}. "
                 "That is a fault of the course; please tell whoever teaches it what you returned."
             ) from bug
-        say.get()(" · ".join(f"✓ {tick}" for tick in ticks))
+        say.get()(" · ".join(tick if tick.startswith("✗") else f"✓ {tick}" for tick in ticks))
+        return points
 
     return check
 
@@ -83,6 +91,8 @@ class Answer:
             value = self._function(*copy.deepcopy(arguments))
         except NotImplementedError:
             raise self.fail(BLANK.format(name=self.name)) from None
+        except CheckFailed:  # of a stand-in of ours: the grader's for a file that was handed in
+            raise
         except Exception as error:
             name, text = getattr(error, "kind", type(error).__name__), " ".join(str(error).split())
             given = ", ".join(map(short, arguments)) or "nothing"
@@ -131,7 +141,8 @@ class Answer:
         value = self(*arguments)
         if not isinstance(value, Mapping):
             raise self.fail(f"`{self.name}` should return a dictionary; it returns {_shape(value)}.")
-        missing = [key for key in keys if value.get(key, ...) in (..., None, "")]
+        entries = {key: value.get(key) for key in keys}  # of any kind: a Series cannot be compared with ""
+        missing = [key for key, e in entries.items() if e is None or e is ... or (isinstance(e, str) and not e)]
         if missing:
             raise self.fail(f"`{self.name}` says nothing of {' and '.join(map(repr, missing))}.")
         return dict(value)

@@ -7,6 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from textclf_lesson.check.rubric import rubric_of
+
+NOT_GRADED = "not-graded"  # tag of cells that train or measure, and that no item needs
+
 
 class GradingError(Exception):
     """Grading cannot begin; the first line says why, and what to do."""
@@ -18,11 +22,15 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Item:
-    """One graded question: its name, the points it earns, and the test cell that judges it, hidden tests included."""
+    """One graded question: its name, the points it earns, and the test cell that judges it, hidden tests included.
+
+    `artefact`: it is answered by a file that is handed in, and not by a function of the notebook.
+    """
 
     name: str
     points: float
     test: str
+    artefact: bool = False
 
     @property
     def wanted(self) -> list[str]:
@@ -73,12 +81,13 @@ def read_assignments(folder: Path) -> dict[str, Assignment]:
 
 
 def _assignment(path: Path) -> Assignment:
-    cells = [(cell, _marks(cell)) for cell in notebook_cells(path)]
-    items = [
-        Item(marks["grade_id"].removesuffix("_check"), float(marks["points"]), _source(cell))
-        for cell, marks in cells
-        if marks.get("grade")
-    ]
+    cells, items = [(cell, _marks(cell)) for cell in notebook_cells(path)], []
+    rubric = {entry["name"]: entry for entry in rubric_of(path.stem[:2])}
+    for cell, marks in cells:
+        if marks.get("grade"):
+            name = marks["grade_id"].removesuffix("_check")
+            entry = {"points": marks["points"], "artefact": False} | rubric.get(name, {})
+            items.append(Item(name, float(entry["points"]), _source(cell), entry["artefact"]))
     blanks = [marks["grade_id"] for _, marks in cells if marks.get("solution")]
     heading = next((_source(cell) for cell, _ in cells if cell.get("cell_type") == "markdown"), "")
     return Assignment(path.stem, tuple(items), tuple(blanks), heading.partition("\n")[0].lstrip("# "))
@@ -98,13 +107,18 @@ def notebook_cells(path: Path) -> list[dict]:
 
 
 def cells_to_run(path: Path, assignment: Assignment) -> list[Cell]:
-    """The code cells of a submission in its order, without its own test cells. Raises Unreadable."""
+    """The code cells of a submission in its order, without its own test cells and those tagged NOT_GRADED.
+
+    Raises Unreadable.
+    """
     tests = {f"{item.name}_check" for item in assignment.items}
     cells = []
     for cell in notebook_cells(path):
         marks, source = _marks(cell), _source(cell)
         name = marks.get("grade_id")
         if cell.get("cell_type") != "code" or not source.strip() or marks.get("grade") is True or name in tests:
+            continue
+        if name not in assignment.blanks and NOT_GRADED in _tags(cell):
             continue
         cells.append(Cell(source, name if name in assignment.blanks else None))
     return cells
@@ -129,6 +143,12 @@ def _marks(cell: dict) -> dict:
     metadata = cell.get("metadata")
     marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     return marks if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str) else {}
+
+
+def _tags(cell: dict) -> list:
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return tags if isinstance(tags, list) else []
 
 
 def _source(cell: dict) -> str:

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from textclf_lesson import __version__
-from textclf_lesson.grade import process, sitting
+from textclf_lesson.grade import artefacts, process, sitting
 from textclf_lesson.grade.assignment import Assignment, GradingError, of_submission, read_assignments
 from textclf_lesson.grade.marking import Mark, Marks, mark
 
@@ -24,9 +25,12 @@ KEPT = ".grades"  # the folder, among the submissions, where results are kept
 
 @dataclass(frozen=True)
 class Submission:
+    """A notebook, the assignment it answers, and the folder of what is handed in beside it."""
+
     path: Path
     name: str
     assignment: Assignment | None
+    files: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Classroom:
         for part in sorted(resources.files("textclf_lesson.check").iterdir(), key=lambda part: part.name):
             if part.name.endswith(".py"):
                 digest.update(part.read_bytes())
+        if any(item.artefact for item in submission.assignment.items):
+            digest.update(artefacts.fingerprint(submission.files))
         return self.folder / KEPT / f"{digest.hexdigest()[:24]}.json"
 
 
@@ -72,6 +78,11 @@ def classroom(path: Path, solutions: Path, assignment: str | None) -> Classroom:
     only = next(iter(assignments.values())) if assignment is not None else None
     submissions = [
         Submission(p, str(p.relative_to(folder).with_suffix("")), only or of_submission(p, assignments)) for p in files
+    ]
+    places = Counter((submission.path.parent, submission.assignment) for submission in submissions)
+    submissions = [  # artefacts beside two notebooks of one assignment could be either's
+        replace(s, files=artefacts.beside(s.path)) if places[s.path.parent, s.assignment] == 1 else s
+        for s in submissions
     ]
     return Classroom(folder, submissions, [*_hidden(solutions), *([path] if path.is_dir() else [])], solutions)
 
@@ -119,7 +130,7 @@ def _each(
     """Submissions with their marks, as they get ready."""
     sitting.interrupted.clear()
     pool = ThreadPoolExecutor(jobs)
-    futures = {pool.submit(mark, s.path, s.name, s.assignment, limits, room.hidden): s for s in left}
+    futures = {pool.submit(mark, s.path, s.name, s.assignment, limits, room.hidden, s.files): s for s in left}
     waiting = set(futures)
     try:
         while waiting:

@@ -1,23 +1,26 @@
 """Marks one submission: runs its cells in a process of its own, then asks that process what each item's test asks."""
 
+import ast
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from textclf_lesson.check.core import CheckFailed, NotYet, Stopped, say
+from textclf_lesson.grade.artefacts import Artefacts, Missing
 from textclf_lesson.grade.assignment import Assignment, Cell, Item, Unreadable, cells_to_run
 from textclf_lesson.grade.process import Limits
 from textclf_lesson.grade.sitting import AnswerError, Sitting
 from textclf_lesson.grade.worker import MISSING
 
-# What can be said of an item. Only "right" earns points; "unjudged" is a fault of the course, to be looked at by hand.
-VERDICTS = ("right", "wrong", "missing", "stopped", "unjudged")
+# What can be said of an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course, to be
+# looked at by hand.
+VERDICTS = ("right", "partly", "wrong", "missing", "stopped", "unjudged")
 
 
 @dataclass
 class Mark:
-    """One item of one submission. `hint` is what the learner is told."""
+    """One item of one submission. `hint` is what the learner is told; of an artefact, also what was measured."""
 
     item: str
     points: float
@@ -47,8 +50,10 @@ class Marks:
         return asdict(self) | {"points": self.points, "out_of": self.out_of}
 
 
-def mark(path: Path, name: str, assignment: Assignment, limits: Limits, hidden: list[Path]) -> Marks:
-    """Grade a submission to its end, whatever it does."""
+def mark(
+    path: Path, name: str, assignment: Assignment, limits: Limits, hidden: list[Path], files: Path | None = None
+) -> Marks:
+    """Grade a submission to its end, whatever it does. `files` is the folder of its artefacts."""
     marks = Marks(name, assignment.name)
     try:
         cells = cells_to_run(path, assignment)
@@ -56,7 +61,7 @@ def mark(path: Path, name: str, assignment: Assignment, limits: Limits, hidden: 
         marks.note = f"Not graded: {problem}."
         cells = []
     try:
-        with Attempt(cells, limits, hidden) as attempt:
+        with Attempt(cells, limits, hidden, files) as attempt:
             attempt.begin()
             marks.marks = [attempt.judge(item) for item in assignment.items]
             marks.note = marks.note or attempt.note()
@@ -69,8 +74,9 @@ def mark(path: Path, name: str, assignment: Assignment, limits: Limits, hidden: 
 class Attempt:
     """The cells of a submission and what became of them. A cell that had to be stopped is left out ever after."""
 
-    def __init__(self, cells: list[Cell], limits: Limits, hidden: list[Path]):
+    def __init__(self, cells: list[Cell], limits: Limits, hidden: list[Path], files: Path | None = None):
         self.cells, self.sitting = cells, Sitting(limits, hidden)
+        self.artefacts = Artefacts(files, limits, hidden)
         self.troubles: dict[int, str] = {}  # cell: the error it raised
         self.stopped: dict[int, str] = {}  # cell: why it had to be stopped
         self.ends = time.monotonic() + limits.total
@@ -81,6 +87,7 @@ class Attempt:
 
     def __exit__(self, *_: object) -> None:
         self.sitting.close()
+        self.artefacts.close()
 
     def begin(self) -> None:
         """Run all cells in a fresh process; begin again without a cell that has to be stopped."""
@@ -109,18 +116,28 @@ class Attempt:
 
     def judge(self, item: Item) -> Mark:
         """The mark of one item, in a process that holds the answers."""
+        if item.artefact:
+            return self._test(item, {name: self.artefacts.named(name) for name in item.wanted})
         self.begin()
         if not self.alive:
             return Mark(item.name, 0, item.points, *self._why_not_run(item))
         self.sitting.started()
+        return self._test(item, None)
+
+    def _test(self, item: Item, names: dict[str, Any] | None) -> Mark:
+        """The mark that the item's test gives; without `names`, for what the submission calls so."""
+        told: list[str] = []
+        say.set(told.append)
         try:
-            names = {name: self.sitting.get(name) for name in item.wanted}
-            say.set(lambda ticks: None)
-            exec(compile(item.test, f"<test of {item.name}>", "exec"), names)
+            if names is None:
+                names = {name: self.sitting.get(name) for name in item.wanted}
+            points = _run(item, names)
+        except Missing as hint:
+            return Mark(item.name, 0, item.points, "missing", str(hint))
         except CheckFailed as hint:
             return Mark(item.name, 0, item.points, "wrong", str(hint))
         except Stopped as reason:
-            self.alive = False
+            self.alive = self.alive and item.artefact  # an artefact's process is another one
             return Mark(item.name, 0, item.points, "stopped", f"While it was checked, {reason}.")
         except AnswerError as error:
             if error.kind == MISSING:
@@ -130,7 +147,8 @@ class Attempt:
             return Mark(
                 item.name, 0, item.points, "unjudged", f"A test failed that has no hint ({type(bug).__name__})."
             )
-        return Mark(item.name, item.points, item.points, "right")
+        verdict = "right" if points == item.points else "partly" if points else "wrong"
+        return Mark(item.name, points, item.points, verdict, told[-1] if item.artefact and told else "")
 
     # --- reasons ------------------------------------------------------------------------------------------------------
 
@@ -158,3 +176,14 @@ class Attempt:
         twice = {c.blank for c in self.cells if c.blank and [d.blank for d in self.cells].count(c.blank) > 1}
         told += [f"{name} was answered more than once, the last one counts" for name in sorted(twice)]
         return "; ".join(told)
+
+
+def _run(item: Item, names: dict[str, Any]) -> float:
+    """Run an item's test: all its points, or as many as its last line gives if that is a number, as with nbgrader."""
+    tree = ast.parse(item.test)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, f"<test of {item.name}>", "exec"), names)
+    points = (
+        None if last is None else eval(compile(ast.Expression(last.value), f"<test of {item.name}>", "eval"), names)
+    )
+    return item.points if points is None else min(max(float(points), 0.0), item.points)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from textclf_lesson.grade.marking import Mark, Marks
 
-SIGNS = {"right": "✓", "wrong": "✗", "missing": "–", "stopped": "■", "unjudged": "?"}
+SIGNS = {"right": "✓", "partly": "◐", "wrong": "✗", "missing": "–", "stopped": "■", "unjudged": "?"}
 
 
 def as_table(marks: Marks) -> Table:
@@ -58,7 +58,7 @@ def missed(graded: list[Marks]) -> list[dict[str, Any]]:
             by_item.setdefault((marks.assignment, mark.item), []).append(mark)
     rows = []
     for (assignment, item), those in by_item.items():
-        hints = Counter(mark.hint for mark in those if mark.hint).most_common(1)
+        hints = Counter(mark.hint for mark in those if mark.hint and mark.verdict != "right").most_common(1)
         verdicts = Counter(mark.verdict for mark in those)
         rows.append(
             {

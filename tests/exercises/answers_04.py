@@ -1,0 +1,289 @@
+"""Answers to the items of lesson 4."""
+
+import numpy as np
+from scipy import stats
+
+from tests.exercises.answers import right, wrong
+from textclf_lesson.check import gains as items
+
+
+def _spell(word, vocabulary, mark="##", ends=reversed, give_up=True):
+    pieces, rest = [], word
+    while rest:
+        begin = mark if pieces else ""
+        end = next((e for e in ends(range(1, len(rest) + 1)) if begin + rest[:e] in vocabulary), None)
+        if end is None:
+            if give_up:
+                return ["[UNK]"]
+            pieces, end = [*pieces, "[UNK]"], len(rest)
+        else:
+            pieces.append(begin + rest[:end])
+        rest = rest[end:]
+    return pieces
+
+
+@wrong("word_pieces", "Where is its mark?")
+def without_marks(word, vocabulary):
+    return [piece.removeprefix("##") for piece in _spell(word, vocabulary)]
+
+
+@wrong("word_pieces", "Take the *longest* that fits")
+def shortest_first(word, vocabulary):
+    return _spell(word, vocabulary, ends=iter)
+
+
+@wrong("word_pieces", "Where is its mark?")
+def looks_up_the_rest_without_marks(word, vocabulary):
+    return _spell(word, vocabulary, mark="")
+
+
+@wrong("word_pieces", "the whole word is one piece, [UNK]")
+def nothing_for_the_unknown(word, vocabulary):
+    return [piece for piece in _spell(word, vocabulary) if piece != "[UNK]"]
+
+
+@wrong("word_pieces", "the whole word is one piece, [UNK]", seed=3)
+def unknown_rest_only(word, vocabulary):
+    return _spell(word, vocabulary, give_up=False)
+
+
+@right("word_pieces")
+def asks_the_tokeniser(word, vocabulary):
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+
+    from textclf_lesson import models
+
+    tokenizer = Tokenizer.from_file(str(Path(models.locate("minilm")) / "tokenizer.json"))
+    tokenizer.no_padding()
+    return tokenizer.encode(word, add_special_tokens=False).tokens
+
+
+@right("word_pieces", seed=3)
+def from_the_left_by_recursion(word, vocabulary):
+    def spell(rest, mark=""):
+        for end in range(len(rest), 0, -1):
+            if mark + rest[:end] in vocabulary:
+                return [mark + rest[:end], *(spell(rest[end:], "##") if rest[end:] else [])]
+        raise LookupError(rest)
+
+    try:
+        return spell(word)
+    except LookupError:
+        return ["[UNK]"]
+
+
+SAME = ("output_dir", "learning_rate", "num_train_epochs", "per_device_train_batch_size")
+
+
+def _today(old, **changes):
+    new = {name: old[name] for name in SAME} | {"warmup_steps": old["warmup_ratio"], "use_cpu": old["no_cuda"]}
+    new |= {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}
+    new |= {"train_sampling_strategy": "group_by_length" if old["group_by_length"] else "random"}
+    new |= {"metric_for_best_model": "accuracy"} | changes
+    return {name: value for name, value in new.items() if value is not None}
+
+
+@wrong("todays_settings", "is a name of old")
+def as_it_was(old):
+    return old
+
+
+@wrong("todays_settings", "The last need not be the best")
+def last_state(old):
+    return _today(old, load_best_model_at_end=None, metric_for_best_model=None)
+
+
+@wrong("todays_settings", "not that of the highest accuracy")
+def best_by_the_loss(old):
+    return _today(old, metric_for_best_model=None)
+
+
+@wrong("todays_settings", "not that of the highest accuracy")
+def the_worst_is_best(old):
+    return _today(old, greater_is_better=False)
+
+
+@wrong("todays_settings", "refuses these settings")
+def never_stored(old):
+    return _today(old, save_strategy=None)
+
+
+@wrong("todays_settings", "should rise during the first")
+def warmup_lost(old):
+    return _today(old, warmup_steps=None)
+
+
+@wrong("todays_settings", "no longer what the old snippet asked for")
+def order_of_rows_lost(old):
+    return _today(old, train_sampling_strategy=None)
+
+
+@wrong("todays_settings", "`learning_rate` was")
+def rate_lost(old):
+    return _today(old, learning_rate=None)
+
+
+@right("todays_settings")
+def renames_what_has_a_new_name(old):
+    names = {"evaluation_strategy": "eval_strategy", "warmup_ratio": "warmup_steps", "no_cuda": "use_cpu"}
+    new = {names.get(name, name): value for name, value in old.items()}
+    if new.pop("group_by_length"):
+        new["train_sampling_strategy"] = "group_by_length"
+    del new["overwrite_output_dir"], new["logging_dir"]
+    best = {"metric_for_best_model": "eval_accuracy", "greater_is_better": True, "save_total_limit": 2}
+    return new | best | {"save_strategy": new["eval_strategy"], "load_best_model_at_end": True}
+
+
+def _padded(lengths, batch_size, arrange=sorted):
+    def places(rows):
+        batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+        return sum(len(batch) * max(batch) for batch in batches)
+
+    return {"fixed": 128 * len(lengths), "longest": places(lengths), "alike": places(arrange(lengths))}
+
+
+@wrong("padded_places", "Which rows should share a batch?")
+def never_put_together(lengths, batch_size):
+    return _padded(lengths, batch_size, arrange=list)
+
+
+@wrong("padded_places", "as wide as *its own* longest row")
+def longest_of_all(lengths, batch_size):
+    return _padded(lengths, batch_size) | {"longest": max(lengths) * len(lengths)}
+
+
+@wrong("padded_places", "count its rows")
+def last_batch_taken_for_full(lengths, batch_size):
+    starts = range(0, len(lengths), batch_size)
+    wide = sum(batch_size * max(lengths[start : start + batch_size]) for start in starts)
+    return _padded(lengths, batch_size) | {"longest": wide}
+
+
+@wrong("padded_places", "the last batch is missing")
+def full_batches_only(lengths, batch_size):
+    full = lengths[: len(lengths) // batch_size * batch_size]
+    return _padded(full, batch_size) | {"fixed": 128 * len(lengths)}
+
+
+@wrong("padded_places", "the pads are missing")
+def counts_text(lengths, batch_size):
+    return dict.fromkeys(["fixed", "longest", "alike"], sum(lengths))
+
+
+@right("padded_places")
+def filled_up_and_reshaped(lengths, batch_size):
+    def places(rows):
+        left = -len(rows) % batch_size
+        table = np.append(rows, np.zeros(left, int)).reshape(-1, batch_size)
+        return (table.max(axis=1) * (table > 0).sum(axis=1)).sum()
+
+    return {
+        "fixed": np.full(len(lengths), 128).sum(),
+        "longest": places(lengths),
+        "alike": places(np.sort(lengths)[::-1]),
+    }
+
+
+def _around(a, b, factor, ddof=1, share=None):
+    width = factor * np.sqrt((np.var(a, ddof=ddof) + np.var(b, ddof=ddof)) / 2 * (share or 2 / len(a)))
+    return np.mean(b) - np.mean(a) - width, np.mean(b) - np.mean(a) + width
+
+
+@wrong("seed_or_setting", "1.96 is for many runs")
+def as_if_normal(a, b):
+    return _around(a, b, 1.96)
+
+
+@wrong("seed_or_setting", "ddof=1")
+def numpys_own_spread(a, b):
+    return _around(a, b, stats.t.ppf(0.975, 2 * len(a) - 2), ddof=0)
+
+
+@wrong("seed_or_setting", "a 90 % interval")
+def five_per_cent_on_each_side(a, b):
+    return _around(a, b, stats.t.ppf(0.95, 2 * len(a) - 2))
+
+
+@wrong("seed_or_setting", "count again")
+def freedom_of_one_setting(a, b):
+    return _around(a, b, stats.t.ppf(0.975, len(a) - 1))
+
+
+@wrong("seed_or_setting", "Means of several vary less")
+def spread_of_single_runs(a, b):
+    return _around(a, b, stats.t.ppf(0.975, 2 * len(a) - 2), share=1)
+
+
+@wrong("seed_or_setting", "The sign is turned")
+def a_minus_b(a, b):
+    return _around(b, a, stats.t.ppf(0.975, 2 * len(a) - 2))
+
+
+@right("seed_or_setting")
+def by_scipy(a, b):
+    interval = stats.ttest_ind(b, a).confidence_interval(0.95)
+    return [interval.low, interval.high]
+
+
+def _decision(**other):
+    gain = items._study()["difference"]
+    at_most = 1 - items._words()[1].accuracy
+    found = {"films": "fine-tune", "topics": "stay", "weak_spot": "contrast", "films_gain": gain[1:]}
+    return found | {"topics_at_most": at_most} | other
+
+
+@wrong("where_it_pays", "Not even a model without a mistake")
+def transformers_everywhere():
+    return _decision(topics="fine-tune")
+
+
+@wrong("where_it_pays", "against the rule")
+def stays_for_ever():
+    return _decision(films="stay")
+
+
+@wrong("where_it_pays", "because it is large")
+def most_mistakes():
+    return _decision(weak_spot="neither")
+
+
+@wrong("where_it_pays", "one model's accuracy")
+def interval_of_the_accuracy():
+    return _decision(films_gain=items._study()["interval"])
+
+
+@wrong("where_it_pays", "what is left above it?")
+def accuracy_itself():
+    return _decision(topics_at_most=items._words()[1].accuracy)
+
+
+@wrong("where_it_pays", "left of the macro F1")
+def from_macro_f1():
+    return _decision(topics_at_most=1 - items._words()[1].macro_f1)
+
+
+@right("where_it_pays")
+def rounded():
+    decision = _decision()
+    low, high = decision["films_gain"]
+    return decision | {
+        "films_gain": (round(low, 3), round(high, 3)),
+        "topics_at_most": round(decision["topics_at_most"], 3),
+    }
+
+
+@wrong("quiz", "every place of it is computed", lesson="04")
+def pads_are_free():
+    return {"padding": "c", "best": "c", "rate": "b", "save": "c"}
+
+
+@wrong("quiz", "the validation rows chose it", lesson="04")
+def reports_what_chose():
+    return {"padding": "a", "best": "b", "rate": "b", "save": "c"}
+
+
+@right("quiz", lesson="04")
+def in_brackets_and_capitals():
+    return {"padding": "(a)", "best": "C", "rate": "b", "save": "c"}

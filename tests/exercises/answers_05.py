@@ -1,0 +1,263 @@
+"""Answers to the items of lesson 5."""
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import f1_score, precision_recall_curve, precision_score
+
+from tests.exercises.answers import right, wrong
+from textclf_lesson import metrics, thresholds
+from textclf_lesson.check import multilabel as items
+
+
+def _step(weight, vectors, targets, rate, loss=F.binary_cross_entropy_with_logits, clip=True):
+    head = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    head.weight.data = weight.clone()
+    loss(head(vectors), targets).backward()
+    if clip:
+        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+    torch.optim.SGD(head.parameters(), lr=rate).step()
+    return head.weight
+
+
+@wrong("head_step", "applied twice")
+def sigmoid_twice(weight, vectors, targets, rate):
+    return _step(weight, vectors, targets, rate, lambda z, y: F.binary_cross_entropy_with_logits(z.sigmoid(), y))
+
+
+@wrong("head_step", "Is there a softmax")
+def softmax_for_sigmoid(weight, vectors, targets, rate):
+    return _step(weight, vectors, targets, rate, F.cross_entropy, clip=False)
+
+
+@wrong("head_step", "points uphill")
+def uphill(weight, vectors, targets, rate):
+    return 2 * weight - _step(weight, vectors, targets, rate)
+
+
+@wrong("head_step", "thrown the weights away")
+def does_not_clip(weight, vectors, targets, rate):
+    return _step(weight, vectors, targets, rate, clip=False)
+
+
+@wrong("head_step", "clip each slope by itself")
+def clips_each_slope(weight, vectors, targets, rate):
+    head = weight.clone().requires_grad_()
+    F.binary_cross_entropy_with_logits(vectors @ head.T, targets).backward()
+    torch.nn.utils.clip_grad_value_(head, 1.0)
+    return weight - rate * head.grad
+
+
+@wrong("head_step", "you made them longer")
+def always_of_length_one(weight, vectors, targets, rate):
+    head = weight.clone().requires_grad_()
+    F.binary_cross_entropy_with_logits(vectors @ head.T, targets).backward()
+    return weight - rate * head.grad / head.grad.norm()
+
+
+@right("head_step")
+def with_an_optimiser(weight, vectors, targets, rate):
+    return _step(weight, vectors, targets, rate)
+
+
+@right("head_step")
+def by_the_formula(weight, vectors, targets, rate):
+    slope = (torch.sigmoid(vectors @ weight.T) - targets).T @ vectors / targets.numel()
+    return (weight - rate * slope / max(1.0, slope.norm())).numpy()
+
+
+def _f1(truth, said):
+    return 2 * (truth * said).sum() / (truth.sum() + said.sum())
+
+
+def _search(rows, score=_f1, together=False):
+    truth, p = rows
+    if together:
+        tried = np.linspace(0, 1, 101)
+        return [tried[np.argmax([f1_score(truth, p >= cut, average="macro") for cut in tried])]] * truth.shape[1]
+    columns = [(truth[:, label], p[:, label]) for label in range(truth.shape[1])]
+    return [max(np.unique(p), key=lambda cut, t=t, p=p: score(t, p >= cut)) for t, p in columns]
+
+
+def _judged(cuts, rows):
+    return {"cuts": cuts, "f1": f1_score(rows[0], rows[1] >= cuts, average=None)}
+
+
+@wrong("cut_and_judge", "best on *test*")
+def tuned_on_test(validation, test):
+    return _judged(_search(test), test)
+
+
+@wrong("cut_and_judge", "One cut for all labels")
+def one_cut_for_all(validation, test):
+    return _judged(_search(validation, together=True), test)
+
+
+@wrong("cut_and_judge", "best accuracy")
+def for_accuracy(validation, test):
+    return _judged(_search(validation, lambda truth, said: (truth == said).mean()), test)
+
+
+@wrong("cut_and_judge", "One half is a habit")
+def one_half(validation, test):
+    return _judged([0.5] * 6, test)
+
+
+@wrong("cut_and_judge", "Those flatter")
+def judged_where_chosen(validation, test):
+    return _judged(_search(validation), validation)
+
+
+@wrong("cut_and_judge", "Did test rows take part")
+def tuned_on_all_rows(validation, test):
+    both = [np.concatenate(parts) for parts in zip(validation, test, strict=True)]
+    return _judged(_search(both), test)
+
+
+@wrong("cut_and_judge", "6 numbers, one for each label")
+def one_number_for_all(validation, test):
+    cuts = _search(validation)
+    return {"cuts": cuts, "f1": f1_score(test[0], test[1] >= cuts, average="micro")}
+
+
+@right("cut_and_judge")
+def with_the_package(validation, test):
+    cuts = thresholds.tune(*validation, [*"abcdef"])
+    return {"cuts": np.asarray(cuts), "f1": pd.Series(f1_score(test[0], cuts.apply(test[1]), average=None))}
+
+
+@right("cut_and_judge")
+def along_the_curve(validation, test):
+    cuts = []
+    for truth, p in zip(validation[0].T, validation[1].T, strict=True):
+        precision, recall, tried = precision_recall_curve(truth, p)
+        cuts.append(tried[np.argmax((2 * precision * recall / np.maximum(precision + recall, 1e-9))[:-1])])
+    return _judged(cuts, test)
+
+
+def _reached(truth, probability, cuts, wanted, by=("f1_low", "f1_high"), **changed):
+    table = metrics.multilabel_report(truth, probability, range(6), cuts).per_label
+    low, high = (table[name] for name in by)
+    words = ["yes" if a >= wanted else "no" if b < wanted else "open" for a, b in zip(low, high, strict=True)]
+    known = {"f1": table["f1"], "low": table["f1_low"], "high": table["f1_high"], "reached": words}
+    return known | {key: table[name] for key, name in changed.items()}
+
+
+@wrong("labels_reached", "other rows might say otherwise")
+def no_interval_in_the_verdict(truth, probability, cuts, wanted):
+    return _reached(truth, probability, cuts, wanted, by=("f1", "f1"))
+
+
+@wrong("labels_reached", "taken at one half")
+def forgets_the_cuts(truth, probability, cuts, wanted):
+    return _reached(truth, probability, 0.5, wanted)
+
+
+@wrong("labels_reached", "knows no cut")
+def average_precision(truth, probability, cuts, wanted):
+    return _reached(truth, probability, cuts, wanted, f1="ap")
+
+
+@wrong("labels_reached", "`low` is not the low end")
+def interval_of_another_score(truth, probability, cuts, wanted):
+    return _reached(truth, probability, cuts, wanted, low="auc_low", high="auc_high")
+
+
+@right("labels_reached")
+def own_bootstrap(truth, probability, cuts, wanted):
+    said, rng = (probability >= cuts).astype(int), np.random.default_rng(7)
+    drawn = []
+    for _ in range(2000):
+        rows = rng.integers(0, len(truth), len(truth))
+        hits = (truth[rows] * said[rows]).sum(axis=0)
+        drawn.append(2 * hits / (truth[rows].sum(axis=0) + said[rows].sum(axis=0)))
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    words = ["open" if a < wanted <= b else "yes" if a >= wanted else "no" for a, b in zip(low, high, strict=True)]
+    return {"f1": f1_score(truth, said, average=None), "low": low, "high": high, "reached": words}
+
+
+@wrong("foreseen_f1", "F1 of the test as it is")
+def nothing_changes(truth, said, share):
+    return f1_score(truth, said)
+
+
+@wrong("foreseen_f1", "the precision to expect")
+def precision_alone(truth, said, share):
+    r, f = said[truth == 1].mean(), said[truth == 0].mean()
+    return r * share / (r * share + f * (1 - share))
+
+
+@wrong("foreseen_f1", "not of those that got a yes")
+def false_discoveries(truth, said, share):
+    r, f = said[truth == 1].mean(), 1 - precision_score(truth, said)
+    precision = r * share / (r * share + f * (1 - share))
+    return 2 * precision * r / (precision + r)
+
+
+@wrong("foreseen_f1", "scale F1 by the share")
+def in_proportion(truth, said, share):
+    return f1_score(truth, said) * share / truth.mean()
+
+
+@right("foreseen_f1")
+def with_weights(truth, said, share):
+    weight = np.where(truth == 1, share / truth.mean(), (1 - share) / (1 - truth.mean()))
+    return f1_score(truth, said, sample_weight=weight)
+
+
+def _decision(ship="one", how="tuned", average="macro", **changed):
+    truth, said = items._judged()
+    known = {"ship": ship, "macro_f1": f1_score(truth, said["one", how], average=average)}
+    pairs = {"one_over_worst": ("worst", "one"), "six_over_one": ("one", "six")}
+    return known | {key: items._gain(*pair, how, average) for key, pair in pairs.items()} | changed
+
+
+@wrong("one_or_six", "Is it *clearly* better than one?")
+def takes_the_highest():
+    return _decision(ship="six")
+
+
+@wrong("one_or_six", "Is nothing that comes later")
+def takes_the_simplest():
+    return _decision(ship="worst")
+
+
+@wrong("one_or_six", "where frequent labels rule")
+def micro_for_macro():
+    return _decision(average="micro")
+
+
+@wrong("one_or_six", "not at the tuned cuts")
+def cut_at_one_half():
+    return _decision(how="half")
+
+
+@wrong("one_or_six", "`one_over_worst` was measured at one half")
+def half_of_the_evidence_at_one_half():
+    return _decision(one_over_worst=items._gain("worst", "one", "half"))
+
+
+@wrong("one_or_six", "it is six minus one")
+def other_way_round():
+    return _decision(six_over_one=items._gain("six", "one"))
+
+
+@right("one_or_six")
+def from_the_decision_s_own_numbers():
+    return _decision() | {"why": "six encoders for a difference that these rows cannot see"}
+
+
+@wrong("quiz", "Add the three up", lesson="05")
+def unsure_about_all():
+    return {"output": "a", "stuck": "a", "average": "c", "flattery": "b", "natural": "a"}
+
+
+@wrong("quiz", "All decisions in one pot", lesson="05")
+def micro_into_the_contract():
+    return {"output": "b", "stuck": "a", "average": "a", "flattery": "b", "natural": "a"}
+
+
+@right("quiz", lesson="05")
+def in_brackets():
+    return {"output": "(b)", "stuck": "(a)", "average": "(c)", "flattery": "(b)", "natural": "(a)"}
