@@ -241,8 +241,8 @@ def rounded_to_thousandths():
             for key, value in _decision().items()}  # fmt: skip
 
 
-@wrong("quiz", "The best of sixty was also the luckiest", lesson="03")
-def reports_the_mean():
+@wrong("quiz", "the best of many tries is partly luck", lesson="03")
+def reports_the_best_try():
     return {"default": "c", "autotune": "b", "pieces": "b", "threads": "b"}
 
 
