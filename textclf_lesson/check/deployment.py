@@ -17,7 +17,7 @@ INPUTS = ["input_ids", "attention_mask"]
 
 
 @cache
-def _films() -> tuple[Any, pd.DataFrame]:
+def films() -> tuple[Any, pd.DataFrame]:
     """A linear film classifier and the test sentences."""
     movies = data.load("movie-snippets")
     train = movies["train"].to_pandas()
@@ -29,7 +29,7 @@ def _network() -> Any:
     """The film classifier as a network of torch: each word votes, as its weight says."""
     from textclf_lesson.check.network import Votes
 
-    weights = np.concatenate([[0], _films()[0][-1].coef_[0]])
+    weights = np.concatenate([[0], films()[0][-1].coef_[0]])
     return Votes(np.stack([-weights, weights], axis=1) / 2, np.zeros(2)).eval()
 
 
@@ -51,7 +51,7 @@ def export_file(answer: Answer, seed: int = 0) -> Iterator[str]:
     import onnxruntime
     import torch
 
-    model, test = _films()
+    model, test = films()
     texts, words = test["text"].sample(12, random_state=seed).tolist(), model[0]
     ids, mask = _numbers(texts[:2], words)
     value = answer(_network(), (torch.tensor(ids), torch.tensor(mask)))
@@ -95,7 +95,7 @@ def export_file(answer: Answer, seed: int = 0) -> Iterator[str]:
 @item
 def same_answers(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes torch's logits, those of an export, and a tolerance; returns whether it is the same model."""
-    model, test = _films()
+    model, test = films()
     margin = model.decision_function(test["text"].sample(400, random_state=seed))
     expected = np.stack([-margin, margin], axis=1) / 2
     noise = np.random.default_rng(seed).normal(0, 1e-6, expected.shape)

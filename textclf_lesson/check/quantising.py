@@ -5,21 +5,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from textclf_lesson import baselines, data, metrics
+from textclf_lesson import metrics
 from textclf_lesson.check.core import Answer, CheckFailed, compare, item, kind
+from textclf_lesson.check.deployment import films
 
 BITS = (8, 6, 4, 3, 2)
 MAY_BE_LOST = 0.01  # of accuracy
-
-
-@cache
-def _films() -> tuple[Any, pd.DataFrame]:
-    """A linear film classifier and the test sentences."""
-    movies = data.load("movie-snippets")
-    train = movies["train"].to_pandas()
-    return baselines.pipeline("tfidf", "logreg").fit(train["text"], train["label"]), movies["test"].to_pandas()
 
 
 @cache
@@ -93,7 +85,7 @@ def _whole(answer: Answer, value: Any, shape: tuple[int, int]) -> tuple[np.ndarr
 @cache
 def _said() -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """The truth of the test sentences, and what the classifier says with weights of so many bits; 32 are floats."""
-    model, test = _films()
+    model, test = films()
     rows, weights = model[:-1].transform(test["text"]), model[-1].coef_[0]
     said = {32: model.predict(test["text"])}
     for bits in BITS:
