@@ -5,6 +5,7 @@ from scipy import stats
 
 from tests.exercises.answers import right, wrong
 from textclf_lesson.check import gains as items
+from textclf_lesson.check.sources import levels_of
 
 
 def _spell(word, vocabulary, mark="##", ends=reversed, give_up=True):
@@ -228,7 +229,7 @@ def by_scipy(a, b):
 
 
 def _decision(**other):
-    gain = items._study()["difference"]
+    gain = levels_of("movie-snippets")["MiniLM"]["difference"]
     at_most = 1 - items._words()[1].accuracy
     found = {"films": "fine-tune", "topics": "stay", "weak_spot": "contrast", "films_gain": gain[1:]}
     return found | {"topics_at_most": at_most} | other
@@ -251,7 +252,7 @@ def most_mistakes():
 
 @wrong("where_it_pays", "one model's accuracy")
 def interval_of_the_accuracy():
-    return _decision(films_gain=items._study()["interval"])
+    return _decision(films_gain=levels_of("movie-snippets")["MiniLM"]["interval"])
 
 
 @wrong("where_it_pays", "what is left above it?")

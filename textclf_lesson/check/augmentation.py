@@ -7,8 +7,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from textclf_lesson import augment, baselines, data
+from textclf_lesson import augment, baselines
 from textclf_lesson.check.core import Answer, CheckFailed, compare, item, short
+from textclf_lesson.check.sources import tables
 
 # As WordNet has them, of the words that are no stop words.
 SYNONYMS = {
@@ -106,16 +107,10 @@ def read_variants(answer: Answer) -> Iterator[str]:
     yield "read: where the opinion hangs on one word, deletion turns it"
 
 
-@cache
-def _films() -> tuple[pd.DataFrame, pd.DataFrame]:
-    movies = data.load("movie-snippets")
-    return movies["train"].to_pandas(), movies["validation"].to_pandas()
-
-
 @item
 def augmented_split(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes texts, labels, augment (a text to its variants); returns training texts, labels, test texts, labels."""
-    rows = _films()[0].drop_duplicates("text").sample(150, random_state=seed)
+    rows = tables("movie-snippets")["train"].drop_duplicates("text").sample(150, random_state=seed)
     texts, labels = rows["text"].tolist(), rows["label"].tolist()
     eda = augment.EDA(seed=seed, synonyms=0, insertions=0)  # the two that need no WordNet
     asked, variants = [], {}  # what was augmented; variant: its original
@@ -169,7 +164,8 @@ def _listed(part: object) -> list:
 @cache
 def _right() -> dict[str, np.ndarray]:
     """For each way to train, (draws, sentences): which validation sentences are judged rightly. As the exercise's."""
-    train, judged = _films()
+    movies = tables("movie-snippets")
+    train, judged = movies["train"], movies["validation"]
 
     def score(texts: list[str], labels: np.ndarray) -> np.ndarray:
         model = baselines.pipeline("tfidf", classifier__C=2000 / len(texts)).fit(texts, labels)

@@ -1,17 +1,15 @@
 """The items of lesson 10 that ask what a prompted model costs, and when it is the right level."""
 
-import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from textclf_lesson import baselines, data
 from textclf_lesson.check.core import Answer, CheckFailed, compare, item
+from textclf_lesson.check.sources import runs
 
-STUDY = Path(__file__).parents[2] / "studies" / "results" / "prompting.json"
 COUNTS = [50, 100, 200, 400, 800, 1600]  # labelled rows of the learning curve
 DRAWS = 3  # of rows, for each of its points
 
@@ -70,8 +68,7 @@ def bill(answer: Answer, seed: int = 0) -> Iterator[str]:
 @cache
 def _study() -> pd.DataFrame:
     """Accuracy of each prompt of studies/prompting.py, its prior from texts."""
-    runs = json.loads(STUDY.read_text(encoding="utf-8"))["runs"]
-    rows = pd.DataFrame([run["settings"] | run["result"] for run in runs])
+    rows = runs("prompting")
     return rows.assign(accuracy=rows["texts"].str[0], raw=rows["none"].str[0])
 
 

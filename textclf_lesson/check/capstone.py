@@ -9,6 +9,7 @@ import pandas as pd
 
 from textclf_lesson import data
 from textclf_lesson.check.core import Answer, CheckFailed, close, compare, item
+from textclf_lesson.check.sources import tables
 
 LABELS = list(data.TOXICITY)
 SPLITS = ("train", "validation", "test", "test_natural")
@@ -17,8 +18,8 @@ SPLITS = ("train", "validation", "test", "test_natural")
 @cache
 def comments() -> dict[str, pd.DataFrame]:
     """wiki-toxicity by split: text and the six labels."""
-    splits = data.load("wiki-toxicity")
-    return {split: splits[split].to_pandas()[["text", *LABELS]] for split in SPLITS}
+    splits = tables("wiki-toxicity")
+    return {split: splits[split][["text", *LABELS]] for split in SPLITS}
 
 
 @cache

@@ -1,31 +1,22 @@
 """Items of lesson 13: a table, and a slice of it run again."""
 
-import json
 from collections.abc import Iterator
-from functools import cache
 from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
 
-from textclf_lesson import choosing
 from textclf_lesson.check.core import Answer, CheckFailed, compare, item
+from textclf_lesson.check.sources import levels_of
 
 TASKS = ("movie-snippets", "wiki-toxicity", "newsgroups")
-
-
-@cache
-def _levels(task: str) -> dict[str, dict[str, Any]]:
-    """What the study says of each level, on all rows of a task."""
-    stored = json.loads(choosing.EVIDENCE.read_text(encoding="utf-8"))["runs"]
-    return next(run["result"] for run in stored if run["settings"] == {"part": "levels", "task": task})
 
 
 @item
 def worth_a_look(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes levels with score and ms; returns the names that no other beats, the quickest first."""
     for task in TASKS:
-        levels = {name: {"score": row["score"], "ms": row["ms"]} for name, row in _levels(task).items()}
+        levels = {name: {"score": row["score"], "ms": row["ms"]} for name, row in levels_of(task).items()}
         _same_names(_names(answer, levels), levels, f"On {task}")
     yield "the upper left edge, on three tasks"
     rng = np.random.default_rng(seed)
@@ -70,7 +61,7 @@ def _numbers(level: dict) -> str:
 @item
 def run_again(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes what a study stored and what was run again; returns (whether it is confirmed, ms of each level here)."""
-    levels = _levels("movie-snippets")
+    levels = levels_of("movie-snippets")
     stored = {
         name: {"low": row["interval"][0], "high": row["interval"][1], "ms": row["ms"]} for name, row in levels.items()
     }

@@ -7,8 +7,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from textclf_lesson import baselines, calibration, data, robustness, thresholds
+from textclf_lesson import baselines, calibration, robustness, thresholds
 from textclf_lesson.check.core import Answer, CheckFailed, compare, item, short
+from textclf_lesson.check.sources import tables
 
 CAUSES = (
     "rude word without target",
@@ -37,8 +38,7 @@ MENTIONS = (
 @cache
 def _model() -> tuple[object, float]:
     """A linear model of *toxic* over words, and its cut from validation, as in the exercise's cell."""
-    wiki = data.load("wiki-toxicity")
-    rows = {split: wiki[split].to_pandas() for split in ("train", "validation")}
+    rows = tables("wiki-toxicity")
     model = baselines.pipeline("tfidf").fit(rows["train"]["text"], rows["train"]["toxic"])
     early = model.predict_proba(rows["validation"]["text"])[:, [1]]
     return model, thresholds.tune(rows["validation"][["toxic"]], early, ["toxic"]).cuts["toxic"]
@@ -52,8 +52,8 @@ def _is_toxic(texts: list[str]) -> list[int]:
 @cache
 def _rows() -> pd.DataFrame:
     """Comments of both test splits: split, text, toxic, said, mention."""
-    wiki = data.load("wiki-toxicity")
-    parts = [wiki[split].to_pandas().assign(split=split) for split in ("test", "test_natural")]
+    wiki = tables("wiki-toxicity")
+    parts = [wiki[split].assign(split=split) for split in ("test", "test_natural")]
     rows = pd.concat(parts, ignore_index=True)[["split", "text", "toxic"]]
     rows["said"] = _is_toxic(rows["text"])
     rows["mention"] = rows["text"].str.contains(MENTIONS, flags=re.IGNORECASE)

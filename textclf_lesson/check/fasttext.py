@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from textclf_lesson import baselines, data, metrics
 from textclf_lesson.check.core import Answer, CheckFailed, close, compare, item, short
+from textclf_lesson.check.sources import tables
 from textclf_lesson.fasttext import FastTextClassifier
 
 # A word, minn, maxn, and a word to share pieces with: misspelt, inflected, written without spaces.
@@ -58,15 +58,10 @@ def _pieces(marked: str, minn: int, maxn: int) -> set[str]:
     return {marked[i : i + n] for n in range(minn, maxn + 1) for i in range(len(marked) - n + 1)}
 
 
-@cache
-def _films() -> pd.DataFrame:
-    return data.load("movie-snippets")["train"].to_pandas()
-
-
 @item
 def training_lines(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes texts and labels (0, 1), sorted by label; returns the lines of the file that fastText trains on."""
-    films = _films().sample(frac=1, random_state=seed)
+    films = tables("movie-snippets")["train"].sample(frac=1, random_state=seed)
     texts, labels = [], []
     for label in (0, 1):  # reviews of two paragraphs
         some = films[films["label"] == label]["text"].tolist()[:200]
@@ -114,15 +109,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W_]+", text.lower()))
 
 
-@cache
-def _russian() -> dict[str, pd.DataFrame]:
-    return {split: rows.to_pandas() for split, rows in data.load("russian-senses").items()}
-
-
 @item
 def repair(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes texts, labels, held-out texts and labels; returns {"lr", "epoch", "accuracy"}, chosen on the held-out."""
-    train, held, test = _russian().values()
+    train, held, test = tables("russian-senses").values()
     train = train.sample(1400, random_state=seed)
     texts, labels = train["text"].tolist(), train["label"].tolist()
     judged, truth = held["text"].tolist(), held["label"].tolist()
@@ -203,7 +193,7 @@ def shrink_cost(answer: Answer, seed: int = 0) -> Iterator[str]:
 @cache
 def _shop() -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The truth of the test lines and what each rival says, as the exercise's own cell computes it."""
-    lines = {split: rows.to_pandas() for split, rows in data.load("chinese-reviews").items()}
+    lines = tables("chinese-reviews")
     train, test = lines["train"].sample(2000, random_state=0), lines["test"]
     rivals: dict[str, Any] = {
         "fastText, words": FastTextClassifier(**SMALL),

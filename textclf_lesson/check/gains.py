@@ -1,17 +1,14 @@
 """The items of lesson 4 that ask whether a gain is one, and where to look for it."""
 
-import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from textclf_lesson import baselines, data, metrics
 from textclf_lesson.check.core import Answer, CheckFailed, compare, item
+from textclf_lesson.check.sources import levels_of, runs
 
-RESULTS = Path(__file__).parents[2] / "studies" / "results"
 GROUPS = {
     "negation": r"\b(?:not|no|never|nothing|neither|nor|without|hardly|barely|cannot)\b|n't",
     "contrast": r"\b(?:but|although|though|however|yet|despite|while)\b",
@@ -21,8 +18,7 @@ GROUPS = {
 @cache
 def _seeds() -> dict[float, list[float]]:
     """Accuracies of three seeds at each learning rate, a thousand rows (studies/learning_rate.py)."""
-    runs = json.loads((RESULTS / "learning_rate.json").read_text(encoding="utf-8"))["runs"]
-    rows = pd.DataFrame([run["settings"] | run["result"] for run in runs]).query("rows == 1000")
+    rows = runs("learning_rate").query("rows == 1000")
     return {rate: group.tolist() for rate, group in rows.groupby("learning_rate")["accuracy"]}
 
 
@@ -79,20 +75,13 @@ def _words() -> tuple[dict[str, float], metrics.Report]:
     return {name: float(right[rows].mean()) for name, rows in in_group.items()}, report
 
 
-def _study() -> dict[str, list[float]]:
-    """What studies/levels.py measured of MiniLM on the film sentences."""
-    runs = json.loads((RESULTS / "levels.json").read_text(encoding="utf-8"))["runs"]
-    wanted = {"part": "levels", "task": "movie-snippets"}
-    return next(run["result"]["MiniLM"] for run in runs if run["settings"] == wanted)
-
-
 @item
 def where_it_pays(answer: Answer) -> Iterator[str]:
     """Returns {"films", "topics", "weak_spot", "films_gain", "topics_at_most"}: where to fine-tune, and why."""
     said = answer.record(["films", "topics", "weak_spot", "films_gain", "topics_at_most"])
     films, topics = (answer.choice(said, key, ["fine-tune", "stay"]) for key in ("films", "topics"))
     groups, report = _words()
-    study = _study()
+    study = levels_of("movie-snippets")["MiniLM"]  # as studies/levels.py measured it
     gain, *interval = study["difference"]
     if films != ("fine-tune" if gain >= 0.04 and interval[0] > 0 else "stay"):
         raise CheckFailed("`films`: hold what the study measured, the gain and its interval, against the rule.")

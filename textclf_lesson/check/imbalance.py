@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 
 from textclf_lesson import baselines, data, metrics, thresholds
 from textclf_lesson.check.core import Answer, CheckFailed, compare, item
+from textclf_lesson.check.sources import tables
 
 REMEDIES = ("weights", "cut", "both")
 
@@ -99,7 +100,7 @@ def resampled_folds(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes labels (0, 1), as an array, and k; returns k pairs of row numbers (training rows, judged rows)."""
     k = 5 + seed % 2
     label = "threat" if seed % 2 == 0 else "identity_hate"
-    labels = np.sort(_comments()["train"][label].sample(900, random_state=seed).to_numpy())
+    labels = np.sort(tables("wiki-toxicity")["train"][label].sample(900, random_state=seed).to_numpy())
     value, size = answer(labels, k), len(labels)
     if not isinstance(value, list | tuple) or len(value) != k:
         raise CheckFailed(f"Return a list of k pairs, (training rows, judged rows); here k is {k}.")
@@ -142,15 +143,9 @@ def resampled_folds(answer: Answer, seed: int = 0) -> Iterator[str]:
 
 
 @cache
-def _comments() -> dict:
-    wiki = data.load("wiki-toxicity")
-    return {split: wiki[split].to_pandas() for split in ("train", "validation", "test")}
-
-
-@cache
 def _threats() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray], dict[str, float]]:
     """The truth of test, what is said of it by each model with each cut, and the cuts of the model without weights."""
-    rows, said, found = _comments(), {}, {}
+    rows, said, found = tables("wiki-toxicity"), {}, {}
     for name, weight in {"as it is": None, "weights": "balanced"}.items():
         options = {"classifier__C": 1, "classifier__class_weight": weight}
         model = baselines.pipeline("tfidf", **options).fit(rows["train"]["text"], rows["train"]["threat"])

@@ -1,33 +1,16 @@
 """Items of lesson 13: a rule, and a plan."""
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from textclf_lesson import choosing
 from textclf_lesson.check.core import Answer, CheckFailed, compare, item, short
+from textclf_lesson.check.sources import levels_of, runs
 
 TASKS = ("movie-snippets", "wiki-toxicity", "newsgroups")
 STEPS = ("labels", "model", "new texts")
 BASE = "TF-IDF"
-
-
-@cache
-def _runs(name: str) -> pd.DataFrame:
-    """The runs of a stored study, a row each."""
-    stored = json.loads(choosing.EVIDENCE.with_name(f"{name}.json").read_text(encoding="utf-8"))
-    return pd.DataFrame([run["settings"] | run["result"] for run in stored["runs"]])
-
-
-@cache
-def _levels(task: str) -> dict[str, dict[str, Any]]:
-    """What the study says of each level, on all rows of a task."""
-    stored = json.loads(choosing.EVIDENCE.read_text(encoding="utf-8"))["runs"]
-    return next(run["result"] for run in stored if run["settings"] == {"part": "levels", "task": task})
 
 
 def _rule(levels: dict[str, dict], limit: float, low: int = 1, ms: str = "p95_ms", largest: bool = False) -> str:
@@ -48,7 +31,7 @@ def _cases() -> list[tuple[dict[str, dict], float]]:
     for task in TASKS:
         levels = {
             name: {"gain": row.get("difference") and tuple(row["difference"]), "ms": row["ms"], "p95_ms": row["p95_ms"]}
-            for name, row in _levels(task).items()
+            for name, row in levels_of(task).items()
         }
         edges = {edge for row in levels.values() for edge in (row["ms"] * 1.1, row["p95_ms"] * 1.01)}
         cases += [(levels, limit) for limit in (1000.0, 0.01, *sorted(edges))]
@@ -98,9 +81,9 @@ def pick_level(answer: Answer, seed: int = 0) -> Iterator[str]:
 @cache
 def _gains() -> tuple[dict[str, float], dict[str, float]]:
     """What each step gains from TF-IDF with 500 labels, and what from MiniLM with 500."""
-    films = _runs("levels").query("part == 'rows' and task == 'movie-snippets'")
+    films = runs("levels").query("part == 'rows' and task == 'movie-snippets'")
     rows = films.pivot_table(index="level", columns="rows", values="score")
-    extra = _runs("augmentation").query("rows == 500 and method in ('none', 'EDA')")
+    extra = runs("augmentation").query("rows == 500 and method in ('none', 'EDA')")
     method = extra.pivot_table(index="model", columns="method", values="accuracy")
     eda = method["EDA"] - method["none"]
     words, tuned = rows.loc["TF-IDF"], rows.loc["MiniLM"]
@@ -123,7 +106,7 @@ def two_weeks(answer: Answer) -> Iterator[str]:
     mine = answer.as_number(said["first_gain"], "`first_gain`")
     hints = {
         "`first_gain` should be a share, not points.": 100 * gains[best],
-        "`first_gain` is the accuracy reached, not what was gained.": _runs("levels")
+        "`first_gain` is the accuracy reached, not what was gained.": runs("levels")
         .query("part == 'rows' and task == 'movie-snippets' and level == 'MiniLM' and rows == 500")["score"]
         .iloc[0],
     }

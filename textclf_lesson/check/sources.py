@@ -1,0 +1,29 @@
+"""What checks read: data sets as tables, and what the course's studies found. Read once, never changed."""
+
+import json
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from textclf_lesson import choosing, data
+
+
+@cache
+def tables(name: str) -> dict[str, pd.DataFrame]:
+    """A data set by split."""
+    return {split: rows.to_pandas() for split, rows in data.load(name).items()}
+
+
+@cache
+def runs(name: str) -> pd.DataFrame:
+    """The runs of a stored study, a row each: settings and result."""
+    stored = json.loads(choosing.EVIDENCE.with_name(f"{name}.json").read_text(encoding="utf-8"))
+    return pd.DataFrame([run["settings"] | run["result"] for run in stored["runs"]])
+
+
+@cache
+def levels_of(task: str) -> dict[str, dict[str, Any]]:
+    """What the study of levels says of each, on all rows of a task."""
+    stored = json.loads(choosing.EVIDENCE.read_text(encoding="utf-8"))["runs"]
+    return next(run["result"] for run in stored if run["settings"] == {"part": "levels", "task": task})
