@@ -1,9 +1,14 @@
 """Shared by the tests: small notebooks to run, written into a temporary folder."""
 
+import signal
 from pathlib import Path
 
 import nbformat
 import pytest
+
+# A shell without job control starts `make test &` with SIGINT ignored, and so would all that the tests start and
+# interrupt. Whoever handles a signal hands its default down.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
