@@ -6,7 +6,7 @@ A study is what does not fit a lesson's wait. Run one from the repository's root
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,30 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def run(
-    name: str, grid: list[dict[str, Any]], measure: Callable[..., dict[str, Any]], packages: tuple[str, ...]
+    name: str,
+    grid: list[dict[str, Any]],
+    measure: Callable[..., dict[str, Any]],
+    packages: tuple[str, ...],
+    seeds: Iterable[int] = (),
 ) -> list[dict[str, Any]]:
     """Call `measure(**settings)` for each settings of the grid that is not stored yet; store after each; return all.
 
     The file is `studies/results/NAME.json`. Stop it when you like: what is done is kept. To do a run again, delete its
-    line; to begin anew, delete the file. A run that is no longer in the grid is dropped.
+    line; to begin anew, delete the file. A run that is no longer in the grid is dropped. `seeds` are stored for whoever
+    reads the file, where they are no part of the grid.
     """
-    path = RESULTS / f"{name}.json"
-    stored = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
+    path, seeds = RESULTS / f"{name}.json", list(seeds)
+    stored = _read(path) if path.exists() else []
     done = {_key(run["settings"]): run for run in stored}
+    kept = [done[_key(s)] for s in grid if _key(s) in done]
+    if kept != stored:
+        _store(path, name, kept, packages, seeds)
     for settings in course.progress([s for s in grid if _key(s) not in done], name):
         began = time.perf_counter()
         result = measure(**settings)
         minutes = round((time.perf_counter() - began) / 60, 2)
         done[_key(settings)] = {"settings": settings, "result": result, "minutes": minutes}
-        _store(path, name, [done[_key(s)] for s in grid if _key(s) in done], packages)
+        _store(path, name, [done[_key(s)] for s in grid if _key(s) in done], packages, seeds)
     return [done[_key(settings)] for settings in grid]
 
 
@@ -41,9 +49,15 @@ def _key(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def _store(path: Path, name: str, runs: list[dict], packages: tuple[str, ...]) -> None:
+def _read(path: Path) -> list[dict]:
+    """The stored runs. Where somebody deleted the last line, a comma is left over."""
+    return json.loads(path.read_text(encoding="utf-8").replace(",\n ]", "\n ]"))["runs"]
+
+
+def _store(path: Path, name: str, runs: list[dict], packages: tuple[str, ...], seeds: list[int]) -> None:
     about = {
         "command": f"python -m studies.{name}",
+        **({"seeds": seeds} if seeds else {}),
         "machine": machine(),
         "versions": {package: version(package) for package in packages},
         "minutes": round(sum(run["minutes"] for run in runs), 1),

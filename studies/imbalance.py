@@ -112,4 +112,4 @@ def measure(task: str, remedy: str) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    common.run("imbalance", GRID, measure, ("torch", "transformers", "scikit-learn", "imbalanced-learn"))
+    common.run("imbalance", GRID, measure, ("torch", "transformers", "scikit-learn", "imbalanced-learn"), SEEDS)

@@ -282,4 +282,4 @@ def rounded(value: Any) -> Any:
 
 if __name__ == "__main__":
     packages = ("scikit-learn", "fasttext-community", "torch", "transformers", "onnxruntime", "gguf")
-    common.run("levels", GRID, measure, packages)
+    common.run("levels", GRID, measure, packages, SEEDS)

@@ -1,4 +1,4 @@
-"""The command `textclf`: fetch · doctor · run · grade · serve. It imports heavy modules late: --help stays quick."""
+"""The command `textclf`: fetch · train · doctor · run · grade · serve. Heavy imports come late: --help stays quick."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -54,6 +54,22 @@ def fetch(
             typer.echo(f"To fetch, {size:,.0f} MB: {', '.join(asset.name for asset in missing)}")
             _fetch(missing)
         typer.echo(f"In the cache ({assets.home()}): {', '.join(asset.name for asset in chosen) or 'nothing needed'}")
+
+
+@app.command()
+def train() -> None:
+    """Train the classifiers that several lessons share, and keep them in the cache: some minutes, once.
+
+    Without it, the first lesson that needs one trains it.
+    """
+    from textclf_lesson import data, models
+
+    for name in models.RECIPES:
+        try:
+            folder = models.checkpoint(name).folder_
+        except (AssetError, data.DataError, models.ModelError) as error:
+            _fail(str(error))
+        typer.echo(f"{name}: {folder}")
 
 
 @app.command()

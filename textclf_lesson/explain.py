@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textclf_lesson.transformer import TransformerClassifier
 
 MARK = "…"  # stands last among the tokens of a text that was cut
-STEPS = 16  # of the path that integrated gradients adds up
+STEPS = 10  # of the path that integrated gradients adds up
 
 
 @dataclass(frozen=True)

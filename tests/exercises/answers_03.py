@@ -203,7 +203,7 @@ def a_bootstrap_of_ones_own(model, cutoff, texts, truth):
 def _decision(night="TF-IDF, pieces", stream="fastText, pieces", turn=1):
     truth, said = items._shop()
     found = {}
-    pairs = {"pieces_gain": ("fastText, words", "fastText, pieces"), "tfidf_gain": (stream, night)}
+    pairs = {"pieces_gain": ("fastText, words", "fastText, pieces"), "night_gain": (stream, night)}
     for key, (a, b) in pairs.items():
         gain = metrics.difference(truth, said[a], said[b])
         found[key] = (gain.low, gain.high) if turn == 1 else (-gain.high, -gain.low)
@@ -232,7 +232,7 @@ def stream_minus_night():
 
 @wrong("level_for_the_shop", "two numbers, (low, high)")
 def a_difference_without_its_interval():
-    return _decision() | {"tfidf_gain": 0.025}
+    return _decision() | {"night_gain": 0.025}
 
 
 @right("level_for_the_shop")

@@ -151,6 +151,80 @@ def with_logsigmoid(logits, targets, positives, rows, gamma=1.0):
     return -(weight * (1 - log_p_t.exp()).pow(gamma) * log_p_t).sum() / targets.numel()
 
 
+# --- enlarge_training -------------------------------------------------------------------------------------------------
+
+
+def _enlarged(train, rare, vary, keep=slice(None), how="any"):
+    some = train[getattr(train[rare], how)(axis=1)]
+    new = [{**row, "text": text} for row in some.to_dict("records") for text in vary(row["text"])[keep]]
+    return pd.concat([train, pd.DataFrame(new)], ignore_index=True)
+
+
+@wrong("enlarge_training", "You vary comments of validation or test too")
+def varies_all_splits(splits, rare, vary):
+    return _enlarged(pd.concat(splits.values()), rare, vary)
+
+
+@wrong("enlarge_training", "You vary comments of validation or test too")
+def varies_the_test_split(splits, rare, vary):
+    _enlarged(splits["test"], rare, vary)
+    return _enlarged(splits["train"], rare, vary)
+
+
+@wrong("enlarge_training", "Comments of validation or test stand in your table")
+def trains_on_all_splits(splits, rare, vary):
+    return pd.concat([_enlarged(splits["train"], rare, vary), splits["validation"]])
+
+
+@wrong("enlarge_training", "without a rare label")
+def varies_every_comment(splits, rare, vary):
+    return _enlarged(splits["train"].assign(every=1), ["every"], vary).drop(columns="every")
+
+
+@wrong("enlarge_training", "to carry *one* of them, not all")
+def only_those_with_all(splits, rare, vary):
+    return _enlarged(splits["train"], rare, vary, how="all")
+
+
+@wrong("enlarge_training", "Training comments are missing")
+def variants_instead_of_comments(splits, rare, vary):
+    return _enlarged(splits["train"], rare, vary)[len(splits["train"]) :]
+
+
+@wrong("enlarge_training", "all variants")
+def the_first_variant_only(splits, rare, vary):
+    return _enlarged(splits["train"], rare, vary, keep=slice(1))
+
+
+@wrong("enlarge_training", "Whose labels does a variant get")
+def labels_of_the_next_row(splits, rare, vary):
+    table, n = _enlarged(splits["train"], rare, vary), len(splits["train"])
+    table.loc[n:, LABELS] = np.roll(table.loc[n:, LABELS], 1, axis=0)
+    return table
+
+
+@wrong("enlarge_training", "Whose labels does a variant get")
+def variants_without_labels(splits, rare, vary):
+    train = splits["train"]
+    new = [text for old in train["text"][train[rare].any(axis=1)] for text in vary(old)]
+    return pd.concat([train, pd.DataFrame({"text": new})])
+
+
+@wrong("enlarge_training", "a table (DataFrame)")
+def a_list_of_texts(splits, rare, vary):
+    return _enlarged(splits["train"], rare, vary)["text"].tolist()
+
+
+@right("enlarge_training")
+def row_after_row(splits, rare, vary):
+    rows = []
+    for row in splits["train"].to_dict("records"):
+        rows.append(row)
+        if any(row[label] for label in rare):
+            rows += [row | {"text": text} for text in vary(row["text"])]
+    return pd.DataFrame(rows)
+
+
 # --- multilabel_probabilities -----------------------------------------------------------------------------------------
 
 
@@ -224,7 +298,7 @@ def recall_for_f1(validation, test):
     return table.assign(f1=(said & yes).sum(axis=0) / yes.sum(axis=0))
 
 
-@wrong("report_labels", "wide; 95 % by drawing")
+@wrong("report_labels", "95 % by drawing")
 def one_standard_error(validation, test):
     table = _report(validation, test)
     half = (table["high"] - table["low"]) / 4
@@ -262,6 +336,14 @@ def by_the_point_alone(report, goal):
 def below_is_missed(report, goal):
     return {
         label: "reached" if row["low"] > goal else "open" if row["f1"] > goal else "missed"
+        for label, row in report.iterrows()
+    }
+
+
+@wrong("verdicts", "on the other side of the goal")
+def turned(report, goal):
+    return {
+        label: "missed" if row["low"] > goal else "reached" if row["high"] < goal else "open"
         for label, row in report.iterrows()
     }
 

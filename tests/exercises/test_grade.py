@@ -109,7 +109,11 @@ def test_grading_again_changes_and_runs_nothing(honest):
     folder, _, graded, _ = honest
     kept = {path: path.stat().st_mtime_ns for path in (folder / ".grades").iterdir()}
     assert len(kept) == len(graded)
-    assert results(grade(folder, "--json", folder / "again.json"), folder / "again.json") == graded
+    outputs = ["--json", folder / "again.json", "--html", folder / "pages" / "class.html"]
+    page = (folder / "grades.html").stat().st_mtime_ns
+    assert results(grade(folder, *outputs), folder / "again.json") == graded
+    assert (folder / "pages" / "class.html").read_bytes() == (folder / "grades.html").read_bytes()
+    assert (folder / "grades.html").stat().st_mtime_ns == page, "the page was asked for elsewhere"
     assert {path: path.stat().st_mtime_ns for path in (folder / ".grades").iterdir()} == kept
 
 

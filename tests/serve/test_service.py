@@ -3,13 +3,15 @@
 import asyncio
 import csv
 import json
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
 from itertools import cycle, islice
 from urllib.parse import urlsplit
 
@@ -24,7 +26,7 @@ from textclf_lesson import data, serve
 from textclf_lesson.modelcard import ModelError
 from textclf_lesson.monitor import Window
 from textclf_lesson.onnx_classifier import OnnxClassifier
-from textclf_lesson.serve import wire
+from textclf_lesson.serve import server, wire
 from textclf_lesson.serve.app import create_app
 from textclf_lesson.serve.batching import Batcher, OverloadError
 from textclf_lesson.serve.load import load
@@ -48,6 +50,21 @@ def service(folder):
         yield client
 
 
+@pytest.fixture(scope="module")
+def tagging(folder, texts, tmp_path_factory):
+    """The folder of the same model, read as one of two independent labels: half of the texts reach each threshold."""
+    multi = copy(folder, tmp_path_factory.mktemp("tagging") / "model", problem_type="multi_label_classification")
+    medians = np.median(OnnxClassifier(multi).predict_proba(texts[:60]), axis=0).round(6).tolist()
+    (multi / "thresholds.json").write_text(json.dumps(dict(zip(["negative", "positive"], medians, strict=True))))
+    return multi
+
+
+@pytest.fixture(scope="module")
+def tagger(tagging):
+    with serve.running(tagging) as url, httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
+        yield client
+
+
 def sentence(response, status):
     """The detail of an answer that must have this status and be a sentence."""
     assert response.status_code == status, response.text
@@ -60,6 +77,11 @@ def counts(client):
     """The samples of /metrics by name and labels."""
     lines = [line.rpartition(" ") for line in client.get("/metrics").text.splitlines() if line[0] != "#"]
     return {name: float(value) for name, _, value in lines}
+
+
+def gains(client, before):
+    """By how much each of them has grown since."""
+    return {name: value - before.get(name, 0) for name, value in counts(client).items()}
 
 
 def copy(folder, to, **changes):
@@ -98,23 +120,18 @@ def test_concurrent_requests_each_get_their_own_answer(service, folder, texts):
     assert np.array([found[position] for position in range(150)]) == pytest.approx(expected, abs=1e-4)
 
 
-def test_of_several_labels_those_above_their_thresholds(folder, tmp_path, texts):
-    """The same model, read as one of two independent labels: half of the texts are to reach each threshold."""
-    multi = copy(folder, tmp_path / "multi", problem_type="multi_label_classification")
-    medians = np.median(OnnxClassifier(multi).predict_proba(texts[:60]), axis=0).round(6).tolist()
-    (multi / "thresholds.json").write_text(json.dumps(dict(zip(["negative", "positive"], medians, strict=True))))
-    is_yes = OnnxClassifier(multi).predict(texts[:60]).astype(bool)
+def test_of_several_labels_those_above_their_thresholds(tagger, tagging, texts):
+    model, before = OnnxClassifier(tagging), counts(tagger)
+    is_yes = model.predict(texts[:60]).astype(bool)
     expected = [[n for n, yes in zip(["negative", "positive"], row, strict=True) if yes] for row in is_yes]
-    with serve.running(multi) as url, httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
-        answers = client.post("/classify", json={"texts": texts[:60]}).json()["results"]
-        empty = client.post("/classify", json={"text": "the"}).json()
-        about, metrics = client.get("/model").json(), counts(client)
+    answers = tagger.post("/classify", json={"texts": texts[:60]}).json()["results"]
+    empty = tagger.post("/classify", json={"text": "the"}).json()
     assert [answer["labels"] for answer in answers] == expected
-    assert about["thresholds"] == dict(zip(["negative", "positive"], medians, strict=True))
-    said = [*expected, empty["labels"]]
+    assert tagger.get("/model").json()["thresholds"] == model.thresholds
+    said, gained = [*expected, empty["labels"]], gains(tagger, before)
     for label in ("negative", "positive"):
-        assert metrics[f'textclf_predictions_total{{label="{label}"}}'] == sum(label in own for own in said) > 0
-    assert metrics['textclf_predictions_total{label="(none)"}'] == said.count([])
+        assert gained[f'textclf_predictions_total{{label="{label}"}}'] == sum(label in own for own in said) > 0
+    assert gained['textclf_predictions_total{label="(none)"}'] == said.count([])
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -168,9 +185,10 @@ def test_a_sender_that_leaves_in_the_middle_does_no_harm(service):
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
-def test_the_service_does_as_its_openapi_document_says(service, mode):
+@pytest.mark.parametrize("kind", ["service", "tagger"])
+def test_the_service_does_as_its_openapi_document_says(kind, mode, request):
     """Schemathesis sends what fits the document, and what does not: the answers must be those it tells of."""
-    schema = schemathesis.openapi.from_url(f"{service.base_url}/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{request.getfixturevalue(kind).base_url}/openapi.json")
 
     @given(schema["/classify"]["post"].as_strategy(generation_mode=mode))
     @settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -182,12 +200,14 @@ def test_the_service_does_as_its_openapi_document_says(service, mode):
         schema[path]["get"].Case().call_and_validate()
 
 
-def test_the_examples_of_the_document_are_answered_as_it_says(service):
-    operation = service.get("/openapi.json").json()["paths"]["/classify"]["post"]
+@pytest.mark.parametrize("kind", ["service", "tagger"])
+def test_the_examples_of_the_document_are_answered_as_it_says(kind, request):
+    client = request.getfixturevalue(kind)
+    operation = client.get("/openapi.json").json()["paths"]["/classify"]["post"]
     one, several = operation["requestBody"]["content"]["application/json"]["schema"]["examples"]
     shown = operation["responses"]["200"]["content"]["application/json"]["examples"]
-    assert service.post("/classify", json=one).json() == shown["a text"]["value"]
-    assert set(service.post("/classify", json=several).json()) == set(shown["texts"]["value"])
+    assert client.post("/classify", json=one).json() == shown["a text"]["value"]
+    assert set(client.post("/classify", json=several).json()) == set(shown["texts"]["value"])
 
 
 # --- operations -------------------------------------------------------------------------------------------------------
@@ -197,8 +217,7 @@ def test_the_counters_count_and_the_monitor_reads_them(service, texts):
     before, window = counts(service), Window.from_metrics(service.get("/metrics").text)
     answers = service.post("/classify", json={"texts": texts[:50]}).json()["results"]
     service.post("/classify", content=b"{}")
-    after = counts(service)
-    gained = {name: after[name] - before.get(name, 0) for name in after}
+    after, gained = counts(service), gains(service, before)
     labels = [answer["label"] for answer in answers]
     for label in ("negative", "positive"):
         assert gained[f'textclf_predictions_total{{label="{label}"}}'] == labels.count(label) > 0
@@ -273,6 +292,62 @@ def test_an_error_reaches_the_requests_of_its_pass_only():
     assert [type(result) for result in results] == [ZeroDivisionError, ZeroDivisionError, list, list]
 
 
+def test_a_batch_that_is_not_full_waits_for_company():
+    sizes = []
+
+    async def run():
+        batcher = Batcher(lambda own: sizes.append(len(own)) or own, batch=3, wait=600)
+        async with asyncio.timeout(30), batcher:
+            first = batcher.submit(["a"])
+            await asyncio.sleep(0.05)
+            return await asyncio.gather(first, batcher.submit(["b"]), batcher.submit(["c"]))
+
+    assert asyncio.run(run()) == [["a"], ["b"], ["c"]] and sizes == [3]
+
+
+def test_the_longer_texts_have_taken_the_later_one_is_to_come_back():
+    async def run():
+        async with Batcher(lambda own: time.sleep(0.05 * len(own)) or own, queue=100) as batcher:
+            await batcher.submit(["a"])
+            batcher.submit(["b"] * 100)
+            with pytest.raises(OverloadError) as overload:
+                batcher.submit(["c"])
+            return overload.value.wait
+
+    assert asyncio.run(run()) >= 100 * 0.05
+
+
+def test_a_request_that_is_given_up_leaves_the_others_of_its_pass_their_own_answers():
+    async def run():
+        async with asyncio.timeout(30), Batcher(lambda own: [text.upper() for text in own]) as batcher:
+            first, given_up, last = (batcher.submit(texts) for texts in (["a"], ["b", "c"], ["d"]))
+            given_up.cancel()
+            return await first, await last, await batcher.submit(["e"])
+
+    assert asyncio.run(run()) == (["A"], ["D"], ["E"])
+
+
+def test_while_texts_are_computed_the_event_loop_answers(service):
+    """Of two large requests one waits for the other to be computed, and all the while somebody must be at the door.
+
+    A loop that computes can answer a question or two between the two requests, and no more.
+    """
+    body = json.dumps({"texts": ["word " * 200] * wire.MAX_TEXTS})
+    place = service.base_url.host, service.base_url.port
+    for _ in range(5):  # the machine may have slept meanwhile
+        alive = 0
+        with closing(HTTPConnection(*place, timeout=60)) as one, closing(HTTPConnection(*place, timeout=60)) as other:
+            for line in (one, other):
+                line.request("POST", "/classify", body)
+            while not select.select([one.sock, other.sock], [], [], 0)[0]:
+                one_waits = counts(service)["textclf_queue_depth"] == wire.MAX_TEXTS
+                alive += one_waits and service.get("/healthz").json() == {"status": "ok"}
+            assert one.getresponse().status == other.getresponse().status == 200
+        if alive >= 5:
+            break
+    assert alive >= 5
+
+
 # --- load, overload, the end ------------------------------------------------------------------------------------------
 
 
@@ -300,21 +375,48 @@ def test_overload_is_told_and_nothing_accepted_is_lost(folder, tmp_path):
 
 
 def test_a_full_queue_says_when_to_come_back(folder):
-    def ask(_):
+    def ask():
         return httpx2.post(f"{url}/classify", json={"texts": ["word " * 20] * 100}, trust_env=False, timeout=60)
 
     with serve.running(folder, queue=100) as url, ThreadPoolExecutor(12) as senders:
-        answers = list(senders.map(ask, range(18)))
+        asked, ready = [senders.submit(ask) for _ in range(18)], []
+        while not all(answer.done() for answer in asked):
+            ready.append(httpx2.get(f"{url}/readyz", trust_env=False, timeout=60))
+    answers = [answer.result() for answer in asked]
     refused = [answer for answer in answers if answer.status_code == 503]
     assert refused and len(refused) < 18
     for answer in refused:
         assert int(answer.headers["retry-after"]) >= 1
         sentence(answer, 503)
+    full = [answer for answer in ready if answer.status_code == 503]
+    assert full and {sentence(answer, 503) for answer in full} == {"The queue is full."}
+
+
+SLOW = b'POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\n{"text": "'
+
+
+def test_a_body_that_comes_too_slowly_is_refused_though_it_never_rests(folder):
+    with textclf_serve("--model", folder, settings="app.PATIENCE = 0.5") as child:
+        url = child.stdout.readline().split()[-1]
+        place = urlsplit(url)
+        with socket.create_connection((place.hostname, place.port), timeout=60) as line:
+            line.sendall(SLOW)
+            while not select.select([line], [], [], 0.05)[0]:
+                line.sendall(b"a")
+            with closing(HTTPResponse(line)) as answer:
+                answer.begin()
+                assert json.load(answer) == {"detail": "The body did not arrive within 0.5 s."}
+        assert (answer.status, answer.getheader("connection")) == (408, "close")
+        with httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
+            assert client.post("/classify", json={"text": GOOD}).status_code == 200
+            assert counts(client)['textclf_requests_total{status="408"}'] == 1
 
 
 @contextmanager
-def textclf_serve(*arguments):
-    command = [sys.executable, "-c", "from textclf_lesson.cli import app; app()", "serve", "--port", "0", *arguments]
+def textclf_serve(*arguments, settings="pass"):
+    """The command in a process of its own. settings: what it sets first, for limits too long to wait for."""
+    code = f"from textclf_lesson import cli; from textclf_lesson.serve import app, server; {settings}; cli.app()"
+    command = [sys.executable, "-c", code, "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         try:
             yield child
@@ -341,10 +443,13 @@ def test_a_request_on_its_way_when_the_port_closes_is_answered(folder):
     body = json.dumps({"text": GOOD})
     with textclf_serve("--model", folder) as child:
         place = urlsplit(child.stdout.readline().split()[-1])
-        with closing(HTTPConnection(place.hostname, place.port, timeout=60)) as line:
+        lines = [HTTPConnection(place.hostname, place.port, timeout=60) for _ in range(2)]
+        with closing(lines[0]) as line, closing(lines[1]) as watching:
             line.request("POST", "/classify", body)
             first = line.getresponse()
             assert first.read() and first.status == 200
+            watching.request("GET", "/readyz")
+            assert watching.getresponse().read() == b'{"status":"ready"}'
             child.send_signal(signal.SIGTERM)
             with pytest.raises(OSError):
                 while True:
@@ -352,9 +457,29 @@ def test_a_request_on_its_way_when_the_port_closes_is_answered(folder):
             line.request("POST", "/classify", body)
             answer = line.getresponse()
             assert answer.read() and answer.status == 200
-        assert answer.getheader("connection") == "close"
+            watching.request("GET", "/readyz")
+            assert (unready := watching.getresponse()).status == 503
+            assert json.load(unready) == {"detail": "The service is stopping."}
+        assert answer.getheader("connection") == unready.getheader("connection") == "close"
         child.communicate(timeout=60)
     assert child.returncode == 0
+
+
+def test_what_takes_longer_than_the_end_may_is_given_up_and_told_so(folder):
+    body = json.dumps({"texts": ["word " * 200] * wire.MAX_TEXTS})
+    with textclf_serve("--model", folder, settings="server.DRAIN = 0.01") as child, ExitStack() as stack:
+        place = urlsplit(child.stdout.readline().split()[-1])
+        lines = [stack.enter_context(closing(HTTPConnection(place.hostname, place.port, timeout=60))) for _ in range(5)]
+        for line in lines:
+            line.request("POST", "/classify", body)
+        first = select.select([line.sock for line in lines], [], [], 60)[0]
+        child.send_signal(signal.SIGTERM)
+        answers = [line.getresponse() for line in lines]
+        details = [json.load(answer).get("detail") for answer in answers]
+        output, errors = child.communicate(timeout=60)
+    assert first and {answer.status for answer in answers} == {200, 503}
+    assert {detail for detail in details if detail} == {"The service is stopping."}
+    assert (child.returncode, output) == (0, "") and "Traceback" not in errors
 
 
 def test_several_workers_count_together(folder, texts):
@@ -388,10 +513,12 @@ def failure(*arguments):
     return errors
 
 
-def test_a_second_server_on_a_port_is_told_so(service, folder):
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_server_on_a_port_is_told_so(service, folder, workers):
     port = str(service.base_url.port)
-    said = failure("--model", folder, "--port", port)
-    assert f"Port {port} of 127.0.0.1 cannot be opened" in said and "--port 0" in said
+    said = failure("--model", folder, "--port", port, "--workers", workers)
+    assert said.startswith(f"Port {port} of 127.0.0.1 cannot be opened") and "--port 0" in said
+    assert len(said.splitlines()) == 1
     assert service.get("/healthz").status_code == 200
 
 
@@ -400,11 +527,20 @@ def test_a_folder_that_cannot_be_served_is_refused(folder, tmp_path):
     (lacking / "config.json").unlink()
     with pytest.raises(ModelError, match=r"lacks config\.json"):
         create_app(lacking)
+    said = failure("--model", lacking)
+    assert "lacks config.json" in said and len(said.splitlines()) == 1
     other = copy(folder, tmp_path / "other", textclf_lesson={}, id2label={"0": "a", "1": "b", "2": "c"})
     assert "names 3 labels in config.json, but its model gives 2" in failure("--model", other, "--workers", "2")
     pickled = copy(folder, tmp_path / "pickled")
     (pickled / "pytorch_model.bin").write_bytes(b"\x80\x04.")
     assert "pickle" in failure("--model", pickled)
+
+
+def test_settings_that_cannot_work_are_refused_before_anything_is_opened(tmp_path):
+    with pytest.raises(ValueError, match="A queue of 99 is too short: a request may hold 100 texts"):
+        create_app(tmp_path / "nowhere", queue=99)
+    with pytest.raises(server.ServiceError, match="0 workers cannot serve"):
+        server.serve(tmp_path / "nowhere", workers=0)
 
 
 def test_a_log_that_cannot_be_written_stops_it_at_once(folder, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from local_index import digest, zipped
 from typer.testing import CliRunner
 
-from textclf_lesson import assets
+from textclf_lesson import assets, models
 from textclf_lesson.cli import app
 from textclf_lesson.doctor import check
 
@@ -125,6 +125,23 @@ def test_help_is_quick_because_it_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "--lesson" in done.stdout and done.stdout.splitlines()[-1] == "", done
+
+
+# train
+
+
+def test_what_lessons_share_is_trained_or_found():
+    said = textclf("train").splitlines()
+    assert [line.split(":")[0] for line in said] == list(models.RECIPES)
+    assert all((Path(line.split(": ", 1)[1]) / "model.safetensors").exists() for line in said)
+
+
+def test_without_its_data_nothing_is_trained_and_one_sentence_says_so(tmp_path):
+    command = [sys.executable, "-c", "from textclf_lesson.cli import app; app()", "train"]
+    environment = {**os.environ, "TEXTCLF_HOME": str(tmp_path), "TEXTCLF_OFFLINE": "1"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "is not in the cache" in run.stderr and "Traceback" not in run.stderr
 
 
 # doctor

@@ -49,6 +49,20 @@ def test_a_claim_that_fails_raises_and_prints_nothing(capsys, false):
     assert capsys.readouterr().out == ""
 
 
+def test_on_other_data_a_claim_that_fails_is_told_and_stops_nothing(capsys):
+    course.setup(strict=False)
+    try:
+        assert "A claim that does not hold stops nothing." in capsys.readouterr().out
+        course.claim("macro F1 is over 0.8", False, "0.41")
+        assert capsys.readouterr().out == "✗ not so here: macro F1 is over 0.8 (0.41)\n"
+        with pytest.raises(TypeError):
+            course.claim("a number is no proof", math.nan)
+    finally:
+        course.setup()
+    with pytest.raises(course.ClaimError):
+        course.claim("macro F1 is over 0.8", False)
+
+
 def test_a_failed_claim_is_an_assertion_error():
     with pytest.raises(AssertionError):
         course.claim("one is two", False)

@@ -1,5 +1,7 @@
 """Attention and attributions on the real encoder: shapes, sums, and what an explanation must satisfy."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -160,6 +162,14 @@ def test_the_explorer_has_sliders_where_they_can_be_moved(seen, monkeypatch):
     attention_views.attention_explorer(seen, 1, 4)
     layer, head, _ = displayed[0].children
     assert (layer.value, layer.max, head.value, head.max) == (1, 5, 4, 11)
+
+
+def test_without_widgets_the_explorer_shows_its_one_picture(seen, shown, monkeypatch):
+    monkeypatch.setenv("TEXTCLF_PROGRESS", "1")
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # importing it now fails, as where it is not installed
+    monkeypatch.setattr(attention_views, "display", lambda widget: pytest.fail(f"{widget} was shown"))
+    attention_views.attention_explorer(seen, 1, 4)
+    assert len(shown) == 1 and "layer 1, head 4" in shown[0]
 
 
 def test_heads_are_counted_once_each(seen):

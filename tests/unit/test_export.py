@@ -334,6 +334,33 @@ def test_bench_times_and_scores_every_variant(classifier, int8, movies, tmp_path
     assert table.loc["INT8", "peak_mb"] < table.loc["torch", "peak_mb"]
 
 
+def torchscript(module, example, path):
+    torch.jit.save(torch.jit.trace(module, example, check_trace=False), path)
+    return bench.load_torchscript(str(path))
+
+
+def exported_program(module, example, path):
+    free = ({0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC},) * len(example)
+    torch.export.save(torch.export.export(module, example, dynamic_shapes={"inputs": free}), path)
+    return bench.load_exported(str(path))
+
+
+@pytest.mark.filterwarnings("ignore")  # that tracing is deprecated
+@pytest.mark.parametrize("form", [torchscript, exported_program])
+def test_what_torch_has_stored_answers_as_torch_does(classifier, exported, movies, tmp_path, form):
+    """Stored from an example of two short texts, asked with more and longer ones."""
+    module = export.Logits(classifier.model_, bench.ORDER).eval()
+    example = classifier.tokenizer_(["A film.", "A long, long film."], padding=True, return_tensors="pt")
+    with models.quiet(), torch.no_grad():
+        forward = form(module, tuple(example[name] for name in bench.ORDER), tmp_path / "stored.pt2")
+    texts = [*movies[0][:9], *ODD]
+    expected = classifier.logits(texts)
+    for rows, inputs in OnnxClassifier(exported).batches(texts):
+        answered = forward(inputs)
+        assert answered.dtype == np.float32
+        np.testing.assert_allclose(answered, expected[rows], atol=1e-4)
+
+
 def test_bench_says_which_variant_fails(exported, tmp_path):
     variants = {"good": (bench.load_onnx, exported), "bad": (bench.load_torchscript, tmp_path / "none.pt")}
     with pytest.raises(RuntimeError, match="The variant 'bad' fails: "):

@@ -152,7 +152,9 @@ def test_what_cannot_be_resampled_is_named(vectors, y, options, message):
         imbalance.resample(vectors, y, **options)
 
 
-@pytest.mark.parametrize("remedy", [{}, {"strategy": "over"}, {"weights": "effective", "gamma": 2.0}])
+@pytest.mark.parametrize(
+    "remedy", [{}, {"strategy": "over"}, {"strategy": "smote"}, {"weights": "effective", "gamma": 2.0}]
+)
 def test_a_head_learns_with_every_remedy_and_repeats(articles, remedy, monkeypatch):
     monkeypatch.setattr(imbalance, "STEPS", 200)  # enough for four topics
     vectors, y = articles
@@ -161,6 +163,8 @@ def test_a_head_learns_with_every_remedy_and_repeats(articles, remedy, monkeypat
     probabilities = imbalance.fit_head(vectors, y, **remedy)(vectors)
     assert torch.equal(state, torch.random.get_rng_state())
     assert (probabilities.argmax(axis=1) == y).mean() > 0.9
+    lone = y == np.bincount(y).argmin()
+    assert lone.sum() == 1 and (probabilities[lone].argmax() == y[lone] or "strategy" not in remedy)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(probabilities, imbalance.fit_head(vectors, y, **remedy)(vectors))
     assert not np.array_equal(probabilities, imbalance.fit_head(vectors, y, seed=1, **remedy)(vectors))

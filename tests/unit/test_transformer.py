@@ -217,6 +217,19 @@ def test_several_labels(toxicity, comments, tmp_path):
     np.testing.assert_allclose([scores[label] for label in data.TOXICITY], probabilities[0], atol=1e-5)
 
 
+def test_a_label_that_no_row_has_is_learned_as_a_no(comments, tmp_path):
+    """As rare labels are in a small sample: it fits, says no, and neither scores nor card stumble over the label."""
+    texts, table = comments[0], comments[1].assign(threat=0)
+    settings = TINY | {"max_length": 16, "learning_rate": 1e-3}
+    classifier = TransformerClassifier("minilm", "multi_label_classification", **settings)
+    classifier.fit(texts, table, (texts[:32], table[:32]))
+    at = data.TOXICITY.index("threat")
+    assert (classifier.predict_proba(texts)[:, at] < 0.5).all() and not classifier.predict(texts)[:, at].any()
+    assert classifier.history_ and np.isfinite([[*entry.values()] for entry in classifier.history_]).all()
+    card = ModelCard.load(classifier.save(tmp_path) / "README.md").text
+    assert "| threat | 0 |" in card
+
+
 @pytest.mark.parametrize(
     ("spoil", "hint"),
     [

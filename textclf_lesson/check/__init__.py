@@ -27,7 +27,7 @@ ITEMS = {
     "monitoring": ["drift", "alarm_line", "blind_spots"],
     "focal": ["multilabel_focal_loss"],
     "imbalance": ["behind_accuracy", "resampled_folds", "remedy"],
-    "capstone": ["explore", "weighted_focal", "multilabel_probabilities"],
+    "capstone": ["explore", "weighted_focal", "enlarge_training", "multilabel_probabilities"],
     "judging": ["report_labels", "verdicts", "false_alarms", "single_label_ceiling"],
     "stress": ["latency_of", "survivors"],
     "handing_in": ["predictions_file", "f1_by_label", "served_model"],

@@ -205,8 +205,8 @@ def show_which(answer: Answer) -> Iterator[str]:
     low, high = _interval(fell)
     if show == "attention" and low > 0:
         raise CheckFailed(
-            "Cover the words that attention names, and the verdict hardly moves; with the others it falls. Would you "
-            "show people words that did not decide?"
+            "Cover the words that attention names, and the verdict falls clearly less than with those of "
+            "occlusion. Would you show people words that did not decide?"
         )
     yield "the words that decide"
     gain = answer.as_pair(said["gain"], "`gain`")

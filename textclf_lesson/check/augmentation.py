@@ -28,7 +28,7 @@ SENTENCES = (
 # A sentence's beginning, whether its variant keeps the label, and what to ask who says otherwise.
 READING = [
     ("Elvira fans could", "flipped", "what could the fans do before, and what can they do now?"),
-    ("It is bad, but", "kept", "it says its opinion twice. Which half still stands?"),
+    ("It is bad, but", "kept", "which half of it carries the label? Which half still stands?"),
     ("Kinnear doesn't aim", "kept", "does the praise hang on the word that was lost?"),
     ("Diane Lane's sophisticated", "flipped", "does her performance save the film now?"),
     ("It doesn't matter that", "kept", "what does it still feel like?"),
@@ -44,12 +44,12 @@ def replaced(answer: Answer, seed: int = 0) -> Iterator[str]:
         return SYNONYMS.get(word, [])
 
     changed_at, chosen = Counter(), set()
-    for sentence, share in [(0, 0.1), (1, 0.2), (1, 0.9), (0, 0.3)]:
+    for sentence, share in [(0, 0.1), (1, 0.2), (1, 0.9), (0, 0.3), (0, 0.05)]:
         words = SENTENCES[sentence].split()
         able = sum(word in SYNONYMS for word in words)
         wanted = min(able, max(1, int(share * len(words))))
         counts = []
-        for number in range(8):
+        for number in range(24 if share == 0.1 else 8):
             new = _words(answer(words, share, synonyms, seed + number), words)
             where = [at for at, word in enumerate(words) if new[at] != word]
             for at in where:
@@ -67,7 +67,7 @@ def replaced(answer: Answer, seed: int = 0) -> Iterator[str]:
         if min(counts) < wanted:
             raise CheckFailed(
                 f"Of {len(words)} words and a share of {share} only {min(counts)} became another; it should be "
-                f"{wanted}. Draw among the words that *have* synonyms, and draw none twice."
+                f"{wanted}: one at least. Draw among the words that *have* synonyms, and draw none twice."
             )
         if max(counts) > wanted:
             raise CheckFailed(f"Of {len(words)} words and a share of {share} {wanted} change, not {max(counts)}.")
@@ -197,7 +197,7 @@ def afternoon(answer: Answer) -> Iterator[str]:
     record = answer.record(["do", "eda", "labels"])
     do = answer.choice(record, "do", ("EDA", "labels", "nothing"))
     why = {
-        "EDA": "Who judged the colleague's number: sentences that are new, or variants of those learned from? Look at "
+        "EDA": "What was the colleague's model judged on: new sentences, or variants of those learned from? Look at "
         "what EDA gains on validation.",
         "nothing": "Does one of the two intervals lie wholly above zero? Then it is better than nothing, clearly.",
     }

@@ -170,7 +170,7 @@ def choose(answer: Answer) -> Iterator[str]:
         raise CheckFailed(
             "The smallest file, but look at hurried sentences: people will type in a hurry. What is lost?"
         )
-    yield "letters: as good as it gets on hurried sentences, at less than half the size"
+    yield "letters: as good as it gets on hurried sentences, at about half the size of 'both'"
     for key, (a, b) in {"over_words": ("words", "letters"), "both_over_it": ("letters", "both")}.items():
         value = answer.as_pair(said[key], f"`{key}`")
         right = metrics.difference(truth, judged[a, "misspelt"], judged[b, "misspelt"])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from textclf_lesson import data
+from textclf_lesson import augment, data
 from textclf_lesson.check.core import Answer, CheckFailed, close, compare, item
 from textclf_lesson.check.sources import tables
 
@@ -160,6 +160,66 @@ def weighted_focal(answer: Answer, seed: int = 0) -> Iterator[str]:
             "At logits of ±10,000 the loss is no number. Start from the logits, not from the log of a sigmoid."
         )
     yield "finite far out"
+
+
+@item
+def enlarge_training(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes tables by split, rare labels, and what makes a text's variants; returns the table to train on."""
+    rare, eda = ["threat", "identity_hate"], augment.EDA(seed=seed, synonyms=0, insertions=0)
+    asked: list[str] = []
+
+    def vary(text: str) -> list[str]:
+        asked.append(text)
+        return eda.augment(text, n=2)
+
+    splits = {name: _long(rows).sample(40, random_state=seed) for name, rows in comments().items()}
+    train = splits["train"].reset_index(drop=True)
+    splits["train"] = train
+    table = answer({name: rows.copy() for name, rows in splits.items()}, rare, vary)
+    if not isinstance(table, pd.DataFrame) or set(table.columns) != {"text", *LABELS}:
+        raise CheckFailed("Return a table (DataFrame) with the columns `text` and the six labels, and no other.")
+    elsewhere = {text for name, rows in splits.items() if name != "train" for text in rows["text"]}
+    if elsewhere & set(asked):
+        raise CheckFailed(
+            "You vary comments of validation or test too. A variant of a judged comment in training is a leak, and a "
+            "varied test is another test: training rows only."
+        )
+    if elsewhere & set(table["text"]):
+        raise CheckFailed("Comments of validation or test stand in your table. It is what the model is trained on.")
+    yield "training rows only"
+    any_rare = train[rare].any(axis=1)
+    if set(asked) - set(train["text"][any_rare]):
+        raise CheckFailed("You vary comments without a rare label: the shares of the labels stay as they were.")
+    if set(train["text"][any_rare]) - set(asked):
+        raise CheckFailed("Not each comment with a rare label has variants. It needs to carry *one* of them, not all.")
+    if set(train["text"]) - set(table["text"]):
+        raise CheckFailed("Training comments are missing. Variants come on top of the comments that are there.")
+    yield "each that carries a rare label"
+    made = [(new, row) for text, *row in train[any_rare].values.tolist() for new in eda.augment(text, n=2)]
+    _compare_rows(table, [(text, row) for text, *row in train.values.tolist()] + made)
+    yield "variants with the labels of their comment"
+
+
+def _long(rows: pd.DataFrame) -> pd.DataFrame:
+    """Comments of 8 to 40 words: each has two variants, different from those of any other."""
+    return rows[rows["text"].str.split().str.len().between(8, 40)]
+
+
+def _compare_rows(table: pd.DataFrame, wanted: list[tuple[str, list]]) -> None:
+    """Whether a table holds just these texts with these labels, in any order. Raises CheckFailed."""
+    labels = dict(wanted)
+    strange = [text for text in table["text"] if text not in labels]
+    if strange:
+        raise CheckFailed("There are texts in your table that are neither training comments nor what `vary` gave.")
+    if len(table) != len(wanted):
+        raise CheckFailed(
+            f"Your table has {len(table)} rows. {len(wanted)} are due: each training comment once, and all variants "
+            "that `vary` gave, each once."
+        )
+    found = table[LABELS].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    for text, row in zip(table["text"], found, strict=True):
+        if not close(row, np.array(labels[text], dtype=float)):
+            raise CheckFailed("A row has other labels than its comment. Whose labels does a variant get?")
 
 
 @item

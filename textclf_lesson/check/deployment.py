@@ -7,21 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from textclf_lesson import baselines, data
 from textclf_lesson.check.core import Answer, CheckFailed, close, compare, item, kind
+from textclf_lesson.check.sources import film_classifier, tables
 
 STORED = Path(__file__).parents[2] / "benchmarks" / "results" / "export.json"
 INPUTS = ["input_ids", "attention_mask"]
-
-
-@cache
-def films() -> tuple[Any, pd.DataFrame]:
-    """A linear film classifier and the test sentences."""
-    movies = data.load("movie-snippets")
-    train = movies["train"].to_pandas()
-    return baselines.pipeline("tfidf", "logreg").fit(train["text"], train["label"]), movies["test"].to_pandas()
 
 
 @cache
@@ -29,7 +20,7 @@ def _network() -> Any:
     """The film classifier as a network of torch: each word votes, as its weight says."""
     from textclf_lesson.check.network import Votes
 
-    weights = np.concatenate([[0], films()[0][-1].coef_[0]])
+    weights = np.concatenate([[0], film_classifier()[-1].coef_[0]])
     return Votes(np.stack([-weights, weights], axis=1) / 2, np.zeros(2)).eval()
 
 
@@ -51,7 +42,7 @@ def export_file(answer: Answer, seed: int = 0) -> Iterator[str]:
     import onnxruntime
     import torch
 
-    model, test = films()
+    model, test = film_classifier(), tables("movie-snippets")["test"]
     texts, words = test["text"].sample(12, random_state=seed).tolist(), model[0]
     ids, mask = _numbers(texts[:2], words)
     value = answer(_network(), (torch.tensor(ids), torch.tensor(mask)))
@@ -64,10 +55,11 @@ def export_file(answer: Answer, seed: int = 0) -> Iterator[str]:
     except Exception:  # onnxruntime has a dozen kinds, without a common one
         raise CheckFailed("ONNX Runtime cannot read these bytes. Do they come from torch.onnx.export?") from None
     names = [entry.name for entry in session.get_inputs()]
-    if sorted(names) != sorted(INPUTS) or [entry.name for entry in session.get_outputs()] != ["logits"]:
+    outputs = [entry.name for entry in session.get_outputs()]
+    if sorted(names) != sorted(INPUTS) or outputs != ["logits"]:
         raise CheckFailed(
-            f"The inputs are called {', '.join(names)}, but whoever loads the file will ask for input_ids, "
-            "attention_mask and logits: give names."
+            f"The inputs are called {', '.join(names)}, the output {', '.join(outputs)}. Whoever loads the file will "
+            "ask for input_ids, attention_mask and logits: give names."
         )
     yield "inputs and output have names"
     for what, some in {
@@ -83,7 +75,7 @@ def export_file(answer: Answer, seed: int = 0) -> Iterator[str]:
             found = session.run(["logits"], dict(zip(INPUTS, (ids, mask), strict=True)))[0]
         except Exception:
             raise CheckFailed(
-                f"It runs on the shape of your example, but not on {what}, {ids.shape[0]} × {ids.shape[1]}. Which "
+                f"It does not run on {what}, {ids.shape[0]} × {ids.shape[1]}. Which "
                 "sizes may change? Name them, for both inputs."
             ) from None
         if not close(found, expected, 1e-4):
@@ -95,7 +87,7 @@ def export_file(answer: Answer, seed: int = 0) -> Iterator[str]:
 @item
 def same_answers(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes torch's logits, those of an export, and a tolerance; returns whether it is the same model."""
-    model, test = films()
+    model, test = film_classifier(), tables("movie-snippets")["test"]
     margin = model.decision_function(test["text"].sample(400, random_state=seed))
     expected = np.stack([-margin, margin], axis=1) / 2
     noise = np.random.default_rng(seed).normal(0, 1e-6, expected.shape)
@@ -127,7 +119,7 @@ def same_answers(answer: Answer, seed: int = 0) -> Iterator[str]:
         raise CheckFailed("One logit of eight hundred is off by twenty tolerances. A mean hides it; ask for the worst.")
     yield "the worst logit counts"
     if said(not_there):
-        raise CheckFailed("Some logits are NaN, and you say True: no comparison with NaN is true, not even `>`.")
+        raise CheckFailed("Some logits are NaN, and you say True: with a NaN both `<` and `>` are False.")
     yield "a NaN is not near"
     few = expected[:1]
     try:

@@ -109,7 +109,7 @@ def whom_it_hits(answer: Answer) -> Iterator[str]:
             f"`{key}` counts toxic comments too. A false alarm is one about a *harmless* comment.": _interval(
                 natural[natural["mention"] == is_mention]
             ),
-            f"`{key}` is the share of *flagged* comments that are such. Asked is how many of such are flagged.": (
+            f"`{key}` is a share of *flagged* comments. Asked is which share of comments of that kind is flagged.": (
                 tuple(map(float, share))
             ),
         }
@@ -157,7 +157,7 @@ def failure_rate(answer: Answer, seed: int = 0) -> Iterator[str]:
             "That is the share that is missed after the attack, of all comments. How many were missed before?": (
                 (~after).mean()
             ),
-            "Divide by the comments that were found as they stood; you divide by all that were changed.": (
+            "You divide by all that were changed. Count only those of them that were found as they stood.": (
                 failed.sum() / changed.sum()
             ),
             "That is a number of comments, not a share of the cases.": failed.sum(),

@@ -143,6 +143,9 @@ def padded_places(answer: Answer, seed: int = 0) -> Iterator[str]:
             f"`{key}`: a batch is as wide as *its own* longest row, not as the longest of all.": (
                 lengths.max() * len(lengths)
             ),
+            f"`{key}`: here rows stay in the order given; only `alike` puts like lengths together.": (
+                _places(_batches(np.sort(lengths), size))
+            ),
             f"`{key}`: rows are in the order given. Which rows should share a batch?": _places(_batches(lengths, size)),
         }, f"`{key}` is off: for each batch, its rows times its longest row; then the sum.")  # fmt: skip
     for key, places in got.items():

@@ -118,7 +118,10 @@ def resampled_folds(answer: Answer, seed: int = 0) -> Iterator[str]:
     yield "nothing judged that was trained on"
     judged = np.sort(np.concatenate([judged for _, judged in folds]))
     if not np.array_equal(judged, np.arange(size)):
-        raise CheckFailed(f"Over all folds each of the {size} rows should be judged once; yours judge {len(judged)}.")
+        raise CheckFailed(
+            f"Over all folds each of the {size} rows should be judged once; yours judge {len(np.unique(judged))} of "
+            f"them, {len(judged)} times in all."
+        )
     for number, (train, judged) in enumerate(folds, 1):
         share = labels[judged].mean() / labels.mean()
         if not 0.5 < share < 2:
@@ -138,6 +141,12 @@ def resampled_folds(answer: Answer, seed: int = 0) -> Iterator[str]:
             raise CheckFailed(
                 f"In fold {number} training has {yes} positives and {len(train) - yes} others. Copy positives until "
                 "there are as many."
+            )
+        _, times = np.unique(train[labels[train] == 1], return_counts=True)
+        if times.max() > 5 * times.mean():
+            raise CheckFailed(
+                f"In fold {number} one positive stands in training {times.max()} times, a positive on average "
+                f"{times.mean():.0f} times. Draw the copies at random among all of them."
             )
     yield "copies in training only"
 
@@ -199,7 +208,7 @@ def remedy(answer: Answer) -> Iterator[str]:
     compare(pair, _gain(half, tuned), hints, "`cut_over_half` is not gain(half, tuned) of the model as it is.", 0.012)
     both = ("weights", "validation")
     hints = {
-        "`weights_on_top` was measured at one half, where the model as it is finds nearly nothing. Tune both cuts.": (
+        "`weights_on_top` was measured at one half, where the model as it is finds too few. Tune both cuts.": (
             _gain(half, ("weights", "half"))
         ),
         "`weights_on_top` compares a tuned cut with one half. Tune the cut of the weighted model too, on validation.": (

@@ -58,9 +58,11 @@ def report_labels(answer: Answer, seed: int = 0) -> Iterator[str]:
     if close(table["low"], seen["f1_low"], 0.02) and close(table["high"], seen["f1_high"], 0.02):
         raise CheckFailed("The intervals are those of validation. Draw the test rows again.")
     if not (width / wanted).between(0.75, 1.33).all() or not close(table["low"], right["f1_low"], 0.05):
+        ends = right[["f1_low", "f1_high"]].set_axis(["low", "high"], axis=1)
+        label = (table[["low", "high"]] - ends).abs().sum(axis=1).idxmax()
+        said, due = ("{:.2f} to {:.2f}".format(*rows.loc[label, ["low", "high"]]) for rows in (table, ends))
         raise CheckFailed(
-            f"The interval of 'threat' is {width['threat']:.2f} wide; 95 % by drawing test rows again gives about "
-            f"{wanted['threat']:.2f}."
+            f"The interval of {label!r} goes from {said}; 95 % by drawing test rows again gives about {due}."
         )
     yield "with its interval"
 
@@ -103,9 +105,12 @@ def verdicts(answer: Answer, seed: int = 0) -> Iterator[str]:
             verdict = said[label]
             if not isinstance(verdict, str) or verdict not in VERDICTS:
                 raise CheckFailed(f"The verdict on {label!r} should be one of {', '.join(VERDICTS)}.")
-            if verdict != ("reached" if low > goal else "missed" if high < goal else "open"):
+            right = "reached" if low > goal else "missed" if high < goal else "open"
+            if verdict != right:
                 told = f"With a goal of {goal:.3f}, {label!r} has {f1:.3f}, 95 % {low:.3f} to {high:.3f}"
-                wrong.setdefault(verdict, f"{told}. You say {verdict!r}")
+                wrong.setdefault(verdict if "open" in (verdict, right) else "turned", f"{told}. You say {verdict!r}")
+    if "turned" in wrong:
+        raise CheckFailed(f"{wrong['turned']}, but the whole interval lies on the other side of the goal.")
     if "reached" in wrong:
         raise CheckFailed(f"{wrong['reached']}: on other comments of the same kind it may fall short. That is luck.")
     yield "reached only if the whole interval is above"

@@ -45,14 +45,15 @@ def labels_reached(answer: Answer, seed: int = 0) -> Iterator[str]:
             hints = {f"`{key}` is the other end of the interval.": other, f"`{key}` is the F1 itself.": f1}
             otherwise = f"`{key}` is not the {key} end of the 95 % bootstrap interval of each label's F1."
             compare(numbers_of(record, key, 6), right, hints, otherwise, 0.03)
-        said = record["reached"]
+        said = record["reached"].tolist() if isinstance(record["reached"], pd.Series) else record["reached"]
         if (
             not isinstance(said, list | tuple | np.ndarray)
             or len(said) != 6
             or not all(isinstance(s, str) for s in said)
         ):
             raise CheckFailed("`reached` should hold six words, one for each label: 'yes', 'no' or 'open'.")
-        for label, word, bottom, middle, top in zip(labels, said, low, f1, high, strict=True):
+        lows, highs = (numbers_of(record, key, 6) for key in ("low", "high"))  # the learner's own draws
+        for label, word, bottom, middle, top in zip(labels, said, lows, f1, highs, strict=True):
             right = "yes" if bottom >= wanted else "no" if top < wanted else "open"
             if word != right:
                 where = f"{label}: F1 {middle:.2f}, interval {bottom:.2f} to {top:.2f}, wanted {wanted}"
@@ -142,8 +143,8 @@ def one_or_six(answer: Answer) -> Iterator[str]:
         raise CheckFailed("One label is the simplest to read. Is nothing that comes later *clearly* better than it?")
     if ship == "six":
         raise CheckFailed(
-            "Six is ahead by a little. Is it *clearly* better than one? Look at the paired interval, then think of six "
-            "encoders that run for each comment."
+            "Six may be a little ahead. Is it *clearly* better than one? Look at the paired interval, then think of "
+            "six encoders that run for each comment."
         )
     yield "one model: clearly better than one label, and not clearly worse than six"
     micro, half = (

@@ -57,7 +57,7 @@ def pick_level(answer: Answer, seed: int = 0) -> Iterator[str]:
         "by the *mean* time it keeps to the limit; of 100 texts 95 must.": lambda x, t: _rule(x, t, ms="ms"),
         "its gain is above zero, but its interval is not. Is it *clearly* better?": lambda x, t: _rule(x, t, low=0),
         "its gain is the largest, yet a quicker one cannot be told from it.": lambda x, t: _rule(x, t, largest=True),
-        "the limit comes first, and it breaks it.": lambda x, t: _rule(x, np.inf),
+        "the limit comes first, and this level does not keep to it.": lambda x, t: _rule(x, np.inf),
     }
     cases = _cases()
     for at in np.random.default_rng(seed).permutation(len(cases)) if seed else range(len(cases)):

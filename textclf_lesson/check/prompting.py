@@ -78,8 +78,8 @@ def few_shot_turns(answer: Answer, seed: int = 0) -> Iterator[str]:
     attacked = _turns(answer(f"{text} {INJECTED}{other}", labels, examples))
     if any("<|im_end|>" in content or "<|im_start|>" in content for _, content in attacked):
         raise CheckFailed(
-            "This text holds `<|im_end|>`, and so ends its own turn and writes the model's answer. No honest writer "
-            "needs these characters: break them before the text goes in."
+            "This text still holds `<|im_end|>` or `<|im_start|>`, and so ends its own turn and writes the model's "
+            "answer. No honest writer needs these characters: break them before the text goes in."
         )
     yield "a text cannot end its own turn"
 
@@ -148,7 +148,7 @@ class _Endpoint:
     def ask(self, text: str) -> tuple[str | None, int]:
         self.asked.append(text)
         if len(self.asked) > 300:
-            raise CheckFailed("More than 300 requests went out for 40 texts. Where does your loop give up?")
+            raise CheckFailed("More than 300 requests went out for a few dozen texts. Where does your loop give up?")
         self.most = max(self.most, self.spent + bound(text))
         self.spent += used(text)
         late = text == self.dead or (text == self.slow and self.asked.count(text) == 1)

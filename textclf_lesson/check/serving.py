@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from textclf_lesson import baselines, data
 from textclf_lesson.check.core import Answer, CheckFailed, item
+from textclf_lesson.check.sources import film_classifier, tables
 
 LARGEST = 64_000
 WRONG_BODIES = {
@@ -23,17 +21,8 @@ WRONG_BODIES = {
 }
 
 
-@cache
-def _films() -> tuple[Any, pd.Series]:
-    """A film classifier, and sentences that it was not trained on."""
-    movies = data.load("movie-snippets")
-    train = movies["train"].to_pandas().sample(2000, random_state=0)
-    model = baselines.pipeline("tfidf", "logreg").fit(train["text"], train["label"])
-    return model, movies["validation"].to_pandas()["text"]
-
-
 def _texts(seed: int, n: int) -> list[str]:
-    return _films()[1].sample(n, random_state=seed).tolist()
+    return tables("movie-snippets")["validation"]["text"].sample(n, random_state=seed).tolist()
 
 
 @item
@@ -43,7 +32,7 @@ def answer_body(answer: Answer, seed: int = 0) -> Iterator[str]:
 
     def classify(texts: list[str]) -> list[str]:
         asked.append(texts)
-        return [["negative", "positive"][label] for label in _films()[0].predict(texts)]
+        return [["negative", "positive"][label] for label in film_classifier().predict(texts)]
 
     text = _texts(seed, 1)[0]
     status, reply = _reply(answer, answer(json.dumps({"text": text}).encode(), classify), "a good request")
@@ -112,7 +101,7 @@ def serve_burst(answer: Answer, seed: int = 0) -> Iterator[str]:
         requests.append(texts[:size])
         texts = texts[size:]
     chances = {
-        t: f"{p:.6f}" for own in requests for t, p in zip(own, _films()[0].predict_proba(own)[:, 1], strict=True)
+        t: f"{p:.6f}" for own in requests for t, p in zip(own, film_classifier().predict_proba(own)[:, 1], strict=True)
     }
 
     def compute(some: list[str]) -> list[str]:

@@ -51,10 +51,10 @@ def latency_of(answer: Answer, seed: int = 0) -> Iterator[str]:
         "`p95` is no larger than the typical call: it is the time that 95 of 100 calls stay under.": np.repeat(
             np.median(counted), 2
         ),
-        "That is one number twice, or the mean: one slow call in five moves a mean, and no median.": np.repeat(
+        "Both numbers are the mean: one slow call in five moves a mean, but not a median.": np.repeat(
             counted.mean(), 2
         ),
-        "`median` is the mean: one slow call in five moves a mean, and no median.": np.array(
+        "`median` is the mean: one slow call in five moves a mean, but not a median.": np.array(
             [counted.mean(), np.percentile(counted, 95)]
         ),
     }

@@ -96,7 +96,9 @@ def head_step(answer: Answer, seed: int = 0) -> Iterator[str]:
         hints["The loss would rise: the slope points uphill, and you went along with it."] = before + rate * right
         hints["Nothing has moved. Do you return the new weights?"] = before
         if scale == 1:
-            hints["Slopes shorter than one stay as they are; you made them longer."] = before - rate * right / norm
+            hints[
+                "Slopes shorter than one stay as they are; you made them longer. Or is your loss a sum, not the *mean*?"
+            ] = before - rate * right / norm
             after = before - rate * right
             otherwise = (
                 "One step from the weights given should be weights − rate · slope of the mean BCE; yours is not."

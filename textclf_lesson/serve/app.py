@@ -28,6 +28,7 @@ from textclf_lesson.serve.wire import Question, Refusal
 PASS = 4  # texts in a forward pass: on a CPU, more of them are no quicker, only padded to a longer one
 PATIENCE = 10  # seconds for a body to arrive
 DIGITS = 6  # of a score
+STOPPING = "The service is stopping."
 PAGE = Path(__file__).with_name("page.html")
 # The page loads nothing from elsewhere and talks to its own server only.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
@@ -128,10 +129,8 @@ def create_app(
 def _add_classify(app: FastAPI, model: Model, example: dict) -> None:
     result = wire.Labels if model.is_multi else wire.Label
     sentences = {408: "The body did not arrive in time", 413: "The body is too large", 422: "The request is wrong"}
-    answers = {
-        status: {"model": wire.Problem, "description": sentence}
-        for status, sentence in (sentences | {503: "The queue is full: try again after `Retry-After` seconds"}).items()
-    }
+    sentences[503] = "The queue is full: try again after `Retry-After` seconds; or the service is stopping"
+    answers = {status: {"model": wire.Problem, "description": sentence} for status, sentence in sentences.items()}
     shown = {"a text": {"value": example}, "texts": {"value": {"results": [example]}}}
     answers[200] = {"model": result | wire.answers(result), "content": {"application/json": {"examples": shown}}}
     asked = {"required": True, "content": {"application/json": {"schema": Question.model_json_schema()}}}
@@ -149,6 +148,8 @@ def _add_classify(app: FastAPI, model: Model, example: dict) -> None:
             response = JSONResponse(results[0] if one else {"results": results})
         except Refusal as refusal:
             response = JSONResponse({"detail": refusal.sentence}, refusal.status, refusal.headers)
+        except asyncio.CancelledError:  # by uvicorn: the service is told to stop, and this would take too long
+            response = JSONResponse({"detail": STOPPING}, 503, {"Connection": "close"})
         model.counters.request(response.status_code, time.perf_counter() - began)
         return response
 
@@ -193,7 +194,7 @@ def _add_operations(app: FastAPI, model: Model) -> None:
     async def readyz(request: Request) -> dict[str, str]:
         """Whether to send requests here: not while the queue is full, nor when the service is stopping."""
         if request.state.stopping.is_set():
-            return JSONResponse({"detail": "The service is stopping."}, 503)
+            return JSONResponse({"detail": STOPPING}, 503)
         if app.state.batcher.depth >= app.state.batcher.queue:
             return JSONResponse({"detail": "The queue is full."}, 503)
         return {"status": "ready"}
