@@ -12,7 +12,7 @@ from tests.exercises.answers import right, wrong
 from textclf_lesson.check import quantising as items
 
 
-@wrong("export_file", "not on two longer texts")
+@wrong("export_file", "does not run on two longer texts")
 def as_rigid_as_the_example(network, example):
     file = io.BytesIO()
     names = {"input_names": ["input_ids", "attention_mask"], "output_names": ["logits"]}
@@ -22,7 +22,7 @@ def as_rigid_as_the_example(network, example):
     return file.getvalue()
 
 
-@wrong("export_file", "not on two longer texts")
+@wrong("export_file", "does not run on two longer texts")
 def only_the_batch_is_free(network, example):
     file = io.BytesIO()
     names = {"input_names": ["input_ids", "attention_mask"], "output_names": ["logits"]}
@@ -33,7 +33,7 @@ def only_the_batch_is_free(network, example):
     return file.getvalue()
 
 
-@wrong("export_file", "not on five texts")
+@wrong("export_file", "does not run on five texts")
 def only_the_tokens_are_free(network, example):
     file = io.BytesIO()
     names = {"input_names": ["input_ids", "attention_mask"], "output_names": ["logits"]}

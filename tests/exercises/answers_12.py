@@ -267,7 +267,7 @@ def from_all_rows():
 
 @wrong("blind_spots", "not of the phones")
 def accuracy_at_home():
-    right_ones = items._films()[1]["right"].to_numpy()[:200]
+    right_ones = items._films()["right"].to_numpy()[:200]
     return _decision(accuracy=wilson(right_ones.sum(), 200))
 
 

@@ -13,8 +13,8 @@ from tests.exercises import submissions
 from tests.exercises.answers_14 import _table
 
 NAME = "14_toxicity_capstone"
-ITEMS = ("explore", "weighted_focal", "multilabel_probabilities", "report_labels", "verdicts", "false_alarms")
-ITEMS += ("latency_of", "survivors", "quiz")
+ITEMS = ("explore", "weighted_focal", "enlarge_training", "multilabel_probabilities", "report_labels", "verdicts")
+ITEMS += ("false_alarms", "latency_of", "survivors", "quiz")
 READS = "import pandas as pd\n\ndef predictions_file():\n    return pd.read_csv(FOLDER / 'predictions.csv')"
 
 

@@ -266,7 +266,7 @@ def test_blending_at_the_end_is_blending_logits(movies):
 def test_a_language_model_rewrites_and_repeats_itself():
     texts = ["The actors are charming and the story is moving.", "It is a long and boring film."]
     first = paraphrase.Paraphraser(seed=1).augment_all(texts, 1)
-    assert paraphrase.Paraphraser(seed=1).augment_all(texts[:1], 1) == first[:1]
+    assert paraphrase.Paraphraser(seed=1).augment_all(texts, 1) == first
     assert any(first) and all(len(variants) <= 1 for variants in first)
     assert all(
         line and line != text and "\n" not in line for text, row in zip(texts, first, strict=True) for line in row
