@@ -210,6 +210,13 @@ def variants_without_labels(splits, rare, vary):
     return pd.concat([train, pd.DataFrame({"text": new})])
 
 
+@wrong("enlarge_training", "Each row should hold one text")
+def lists_of_variants_in_a_cell(splits, rare, vary):
+    train = splits["train"]
+    some = train[train[rare].any(axis=1)]
+    return pd.concat([train, some.assign(text=some["text"].map(vary))])
+
+
 @wrong("enlarge_training", "a table (DataFrame)")
 def a_list_of_texts(splits, rare, vary):
     return _enlarged(splits["train"], rare, vary)["text"].tolist()

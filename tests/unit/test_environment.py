@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from itertools import product
 from pathlib import Path
@@ -113,10 +112,7 @@ def test_every_target_of_the_readme_is_a_target():
 # --- the imports ------------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def origins() -> Mapping[str, list[str]]:
-    """The distributions that each importable module comes from; to look takes a third of a second."""
-    return packages_distributions()
+origins = functools.cache(packages_distributions)  # module: its distributions; to look takes a third of a second
 
 
 def imported(path: Path) -> set[str]:

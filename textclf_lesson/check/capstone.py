@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from textclf_lesson import augment, data
-from textclf_lesson.check.core import Answer, CheckFailed, close, compare, item
+from textclf_lesson.check.core import Answer, CheckFailed, close, compare, item, kind
 from textclf_lesson.check.sources import tables
 
 LABELS = list(data.TOXICITY)
@@ -166,11 +166,11 @@ def weighted_focal(answer: Answer, seed: int = 0) -> Iterator[str]:
 def enlarge_training(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes tables by split, rare labels, and what makes a text's variants; returns the table to train on."""
     rare, eda = ["threat", "identity_hate"], augment.EDA(seed=seed, synonyms=0, insertions=0)
-    asked: list[str] = []
+    given: dict[str, list[str]] = {}  # the variants of each text that was varied
 
     def vary(text: str) -> list[str]:
-        asked.append(text)
-        return eda.augment(text, n=2)
+        given[text] = eda.augment(text, n=2)
+        return list(given[text])
 
     splits = {name: _long(rows).sample(40, random_state=seed) for name, rows in comments().items()}
     train = splits["train"].reset_index(drop=True)
@@ -178,8 +178,11 @@ def enlarge_training(answer: Answer, seed: int = 0) -> Iterator[str]:
     table = answer({name: rows.copy() for name, rows in splits.items()}, rare, vary)
     if not isinstance(table, pd.DataFrame) or set(table.columns) != {"text", *LABELS}:
         raise CheckFailed("Return a table (DataFrame) with the columns `text` and the six labels, and no other.")
+    strange = [text for text in table["text"] if not isinstance(text, str)]
+    if strange:
+        raise CheckFailed(f"Each row should hold one text; one of yours holds a {kind(strange[0])}.")
     elsewhere = {text for name, rows in splits.items() if name != "train" for text in rows["text"]}
-    if elsewhere & set(asked):
+    if elsewhere & set(given):
         raise CheckFailed(
             "You vary comments of validation or test too. A variant of a judged comment in training is a leak, and a "
             "varied test is another test: training rows only."
@@ -188,14 +191,14 @@ def enlarge_training(answer: Answer, seed: int = 0) -> Iterator[str]:
         raise CheckFailed("Comments of validation or test stand in your table. It is what the model is trained on.")
     yield "training rows only"
     any_rare = train[rare].any(axis=1)
-    if set(asked) - set(train["text"][any_rare]):
+    if set(given) - set(train["text"][any_rare]):
         raise CheckFailed("You vary comments without a rare label: the shares of the labels stay as they were.")
-    if set(train["text"][any_rare]) - set(asked):
+    if set(train["text"][any_rare]) - set(given):
         raise CheckFailed("Not each comment with a rare label has variants. It needs to carry *one* of them, not all.")
     if set(train["text"]) - set(table["text"]):
         raise CheckFailed("Training comments are missing. Variants come on top of the comments that are there.")
     yield "each that carries a rare label"
-    made = [(new, row) for text, *row in train[any_rare].values.tolist() for new in eda.augment(text, n=2)]
+    made = [(new, row) for text, *row in train[any_rare].values.tolist() for new in given[text]]
     _compare_rows(table, [(text, row) for text, *row in train.values.tolist()] + made)
     yield "variants with the labels of their comment"
 

@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score
 
 from textclf_lesson import data
 from textclf_lesson.check.core import Answer, CheckFailed, close, compare, item
+from textclf_lesson.check.sources import tables
 
 Rows = tuple[np.ndarray, np.ndarray]  # truth and probabilities, both (rows, labels)
 
@@ -18,9 +19,8 @@ def comments() -> tuple[list[str], dict[str, np.ndarray], dict[str, Any]]:
     """The labels; of each split the truth, (rows, labels), and words as TF-IDF, a sparse matrix."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    wiki = data.load("wiki-toxicity")
-    labels = data.label_names(wiki)
-    rows = {split: wiki[split].to_pandas() for split in ("train", "validation", "test")}
+    labels = list(data.TOXICITY)
+    rows = {split: tables("wiki-toxicity")[split] for split in ("train", "validation", "test")}
     words = TfidfVectorizer(sublinear_tf=True, min_df=2).fit(rows["train"]["text"])
     truth = {split: table[labels].to_numpy() for split, table in rows.items()}
     return labels, truth, {split: words.transform(table["text"]) for split, table in rows.items()}

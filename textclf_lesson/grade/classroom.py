@@ -128,8 +128,8 @@ def _each(
     left: list[Submission], room: Classroom, limits: process.Limits, jobs: int
 ) -> Iterator[tuple[Submission, Marks]]:
     """Submissions with their marks, as they get ready."""
-    import transformers  # noqa: F401  (here, for it breaks where two threads import it at once, as checks would)
-
+    if min(jobs, len(left)) > 1:
+        import transformers  # noqa: F401  (here, for it breaks where two threads import it at once, as checks would)
     sitting.interrupted.clear()
     pool = ThreadPoolExecutor(jobs)
     futures = {pool.submit(mark, s.path, s.name, s.assignment, limits, room.hidden, s.files): s for s in left}
