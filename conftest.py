@@ -10,7 +10,11 @@ os.environ["TEXTCLF_OFFLINE"] = "1"
 os.environ["TEXTCLF_PROGRESS"] = "0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the package does, before a test module loads a library
 
-# Several workers at once share the cores: without a limit every one of them starts a thread per core, and the threads
-# wait for each other. A notebook must give the same outputs with any number of threads, so this hides nothing.
-workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-os.environ.setdefault("TEXTCLF_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+# Workers share the cores: were each to start a thread per core, the threads would wait for each other. A notebook must
+# give the same outputs with any number of threads, so this hides nothing. It is set in the workers alone: what their
+# parent set, they would inherit.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    share = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    for name in ("TEXTCLF_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(share))
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `course.limit_threads`

@@ -16,7 +16,6 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",  # else a warning after every fork
     "TRANSFORMERS_VERBOSITY": "error",
 }
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 _claims = {"strict": True}
@@ -39,7 +38,7 @@ def setup(seed: int = 0, *, strict: bool = True) -> None:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    _limit_threads(_threads())
+    limit_threads()
     if not _shows_progress():
         _switch_off_tqdm()
     # "Building the font cache" is logged once per machine: noise in a stored notebook.
@@ -54,6 +53,28 @@ def setup(seed: int = 0, *, strict: bool = True) -> None:
     seed_everything(seed)
     _claims["strict"] = strict
     print(f"Ready: seed {seed}." if strict else f"Ready: seed {seed}. A claim that does not hold stops nothing.")
+
+
+def limit_threads(shares: int = 1) -> int:
+    """Let the numerical libraries, loaded or not, use this process's cores divided by `shares`; how many that is.
+
+    `TEXTCLF_THREADS`, where it is set, is used instead. OpenBLAS, which NumPy and scikit-learn compute with, gets one
+    thread in any case: solvers ask it for one short sum after the other, and sharing each of them out takes longer than
+    the sum, eight times on an idle machine and a hundred times on a busy one.
+
+    Raises ValueError if `TEXTCLF_THREADS` is not a positive whole number.
+    """
+    from threadpoolctl import threadpool_limits
+
+    wanted = os.environ.get("TEXTCLF_THREADS", str(max(1, _cores() // shares)))
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ValueError(f"TEXTCLF_THREADS must be a whole number from 1 up, not {wanted!r}.")
+    count = int(wanted)
+    os.environ |= {"OMP_NUM_THREADS": wanted, "MKL_NUM_THREADS": wanted, "OPENBLAS_NUM_THREADS": "1"}
+    threadpool_limits({"openmp": count, "blas": 1})
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
+    return count
 
 
 def seed_everything(seed: int) -> None:
@@ -136,22 +157,6 @@ def _switch_off_tqdm() -> None:
     std.tqdm.__init__ = lambda bar, *args, **options: draw(bar, *args, **options | {"disable": True})
 
 
-def _threads() -> int:
-    wanted = os.environ.get("TEXTCLF_THREADS")
-    if wanted is None:
-        allowed = getattr(os, "sched_getaffinity", None)  # Linux: a container may grant fewer cores than there are
-        return len(allowed(0)) if allowed else os.cpu_count() or 1
-    if not wanted.isdecimal() or int(wanted) < 1:
-        raise ValueError(f"TEXTCLF_THREADS must be a whole number from 1 up, not {wanted!r}.")
-    return int(wanted)
-
-
-def _limit_threads(count: int) -> None:
-    """Limit the libraries still to be imported (by their variables) and those already loaded (by their own calls)."""
-    from threadpoolctl import threadpool_limits
-
-    for name in THREAD_VARIABLES:
-        os.environ[name] = str(count)
-    threadpool_limits(count)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(count)
+def _cores() -> int:
+    allowed = getattr(os, "sched_getaffinity", None)  # Linux: a container may grant fewer cores than there are
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -153,15 +153,35 @@ def test_torch_is_seeded_only_where_it_is_imported(make_notebook):
 
 
 THREADS = """
-import threadpoolctl, torch
-pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
-print(torch.get_num_threads(), max(pools, default=1))
+import numpy, scipy.linalg, threadpoolctl, torch
+pools = threadpoolctl.threadpool_info()
+print(torch.get_num_threads(), *sorted({(p["user_api"], p["num_threads"]) for p in pools}))
 """
 
 
-def test_the_number_of_threads_is_set_in_one_place(make_notebook, monkeypatch):
-    monkeypatch.setenv("TEXTCLF_THREADS", "1")
-    assert printed(make_notebook(SETUP, THREADS))[1] == "1 1\n"
+@pytest.mark.parametrize("loaded_before", [False, True])
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_number_of_threads_is_set_in_one_place(make_notebook, monkeypatch, count, loaded_before):
+    """But for OpenBLAS, where more than one are slower for what scikit-learn asks of it."""
+    monkeypatch.setenv("TEXTCLF_THREADS", str(count))
+    cells = [THREADS, SETUP, THREADS] if loaded_before else [SETUP, THREADS]
+    assert printed(make_notebook(*cells))[-1] == f"{count} ('blas', 1) ('openmp', {count})\n"
+
+
+SHARES = """
+import os
+from textclf_lesson import course
+cores = course.limit_threads()
+print([course.limit_threads(shares) for shares in (1, cores, 10 * cores)] == [cores, 1, 1])
+print(os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"])
+"""
+
+
+def test_the_cores_are_divided_among_several_processes(make_notebook, monkeypatch):
+    monkeypatch.delenv("TEXTCLF_THREADS", raising=False)
+    assert printed(make_notebook(SHARES)) == ["True\n1 1\n"]
+    monkeypatch.setenv("TEXTCLF_THREADS", "3")
+    assert printed(make_notebook(SHARES.replace("[cores, 1, 1]", "[3, 3, 3]"))) == ["True\n3 3\n"]
 
 
 @pytest.mark.parametrize("nonsense", ["0", "-1", "many", "1.5", ""])

@@ -1,10 +1,12 @@
 """`textclf grade`, once its arguments are read: grade, write the results, tell."""
 
+import os
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from textclf_lesson import course
 from textclf_lesson.grade.assignment import GradingError
 
 SUPPORTED = ("linux", "darwin")
@@ -33,6 +35,7 @@ def run(
             console.print(
                 "This system grants no namespaces: submissions are fenced in by Python only, see docs/grading.md."
             )
+        _share_cores(min(jobs, len(room.submissions)))
         graded = classroom.grade(room, limits, jobs, console, keep=path.is_dir())
     except GradingError as problem:
         return _tell(console, str(problem))
@@ -60,3 +63,11 @@ def run(
 def _tell(console: Console, sentence: str) -> int:
     console.print(sentence, style="bold red", markup=False, highlight=False, soft_wrap=True)
     return 1
+
+
+def _share_cores(shares: int) -> None:
+    """Divide the cores: for the checks, which run in this process, and for the submissions, which read the variable."""
+    try:
+        os.environ["TEXTCLF_THREADS"] = str(course.limit_threads(shares))
+    except ValueError as problem:
+        raise GradingError(str(problem)) from None
