@@ -1,6 +1,7 @@
 """`textclf grade` on honest classes, interrupted, and with arguments that make no sense."""
 
 import csv
+import os
 import re
 import shutil
 import signal
@@ -141,6 +142,25 @@ def test_interrupted_grading_ends_at_once_and_goes_on(tmp_path):
     assert "01_a: 2" not in again.stdout, "it was graded anew"
 
 
+# --- several at once --------------------------------------------------------------------------------------------------
+
+
+def test_submissions_graded_side_by_side_share_the_cores(tmp_path):
+    """Were each to start a thread per core, the threads would wait for each other."""
+    tells = "import os\ndef quiz():\n    raise ValueError(f'{os.environ[\"TEXTCLF_THREADS\"]} threads')"
+    notebook = submissions.answered("01_framing", quiz=tells)
+    notebook.cells = [submissions.blank_of(notebook, "quiz")]
+    for name in "ab":
+        submissions.write(notebook, tmp_path / f"01_{name}.ipynb")
+    left = {name: value for name, value in os.environ.items() if name != "TEXTCLF_THREADS"}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for jobs, threads in ((1, cores), (2, max(1, cores // 2))):
+        out = tmp_path / f"{jobs}.json"
+        graded = results(grade(tmp_path, "--jobs", jobs, "--json", out, env=left), out)
+        assert {f"{threads} threads" in marks["quiz"]["hint"] for marks in graded.values()} == {True}
+        shutil.rmtree(tmp_path / ".grades")
+
+
 # --- the command's own mistakes ---------------------------------------------------------------------------------------
 
 
@@ -158,3 +178,10 @@ def test_what_cannot_be_graded_is_said_in_a_sentence(arguments, sentence):
     run = grade(*arguments)
     assert run.returncode == 1
     assert run.stdout.startswith(sentence)
+
+
+def test_a_number_of_threads_that_is_none_is_said_in_a_sentence(tmp_path):
+    submissions.write(submissions.exercise("01_framing"), tmp_path / "01_a.ipynb")
+    run = grade(tmp_path, env=os.environ | {"TEXTCLF_THREADS": "all"})
+    assert run.returncode == 1
+    assert run.stdout.startswith("TEXTCLF_THREADS must be a whole number from 1 up, not 'all'.")
