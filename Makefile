@@ -47,13 +47,13 @@ course: fetch  ## fetch the data, run the lessons, write build/lessons/
 	@$(BIN)/textclf run $(LESSONS)
 
 # The notebooks' data, and what only the tests of a loader use: with the network cut, nothing is fetched at first use.
-# Training comes first, on all cores: two tests would wait for the same checkpoint, trained on half of them.
+# Files run in their order, not those with many tests first: long ones come early, so that no worker is left with one at
+# the end.
 test: $(READY)  ## run every test, every notebook among them, with the network cut
 	@$(BIN)/textclf fetch
 	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews
-	@$(BIN)/textclf train
-	@$(BIN)/python -m pytest $(NOTEBOOKS) solutions tests --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
-		-n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest $(NOTEBOOKS) solutions tests --nbval \
+		--nbval-sanitize-with tests/notebooks/sanitize.cfg -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lab: $(READY)  ## open JupyterLab on the first lesson
 	@$(BIN)/jupyter lab $(NOTEBOOKS)/00_start_here.ipynb

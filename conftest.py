@@ -18,3 +18,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("TEXTCLF_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(share))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `course.limit_threads`
+
+
+def pytest_collection_modifyitems(items):
+    """The checkpoints are trained first: one worker trains, the other runs what needs none, and nobody waits."""
+    items.sort(key=lambda item: item.path.name != "test_checkpoints.py")

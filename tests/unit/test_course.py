@@ -159,8 +159,7 @@ print(torch.get_num_threads(), *sorted({(p["user_api"], p["num_threads"]) for p 
 """
 
 
-@pytest.mark.parametrize("loaded_before", [False, True])
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("count", "loaded_before"), [(1, True), (2, False)])
 def test_the_number_of_threads_is_set_in_one_place(make_notebook, monkeypatch, count, loaded_before):
     """But for OpenBLAS, where more than one are slower for what scikit-learn asks of it."""
     monkeypatch.setenv("TEXTCLF_THREADS", str(count))
