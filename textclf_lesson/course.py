@@ -60,7 +60,7 @@ def limit_threads(shares: int = 1) -> int:
 
     `TEXTCLF_THREADS`, where it is set, is used instead. OpenBLAS, which NumPy and scikit-learn compute with, gets one
     thread in any case: solvers ask it for one short sum after the other, and sharing each of them out takes longer than
-    the sum, eight times on an idle machine and a hundred times on a busy one.
+    the sum, several times on an idle machine and many times on a busy one (`benchmarks/threads.py`).
 
     Raises ValueError if `TEXTCLF_THREADS` is not a positive whole number.
     """
