@@ -66,7 +66,7 @@ def limit_threads(shares: int = 1) -> int:
     """
     from threadpoolctl import threadpool_limits
 
-    wanted = os.environ.get("TEXTCLF_THREADS", str(max(1, _cores() // shares)))
+    wanted = os.environ.get("TEXTCLF_THREADS", str(max(1, cores() // shares)))
     if not wanted.isdecimal() or int(wanted) < 1:
         raise ValueError(f"TEXTCLF_THREADS must be a whole number from 1 up, not {wanted!r}.")
     count = int(wanted)
@@ -157,6 +157,7 @@ def _switch_off_tqdm() -> None:
     std.tqdm.__init__ = lambda bar, *args, **options: draw(bar, *args, **options | {"disable": True})
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)  # Linux: a container may grant fewer cores than there are
     return len(allowed(0)) if allowed else os.cpu_count() or 1

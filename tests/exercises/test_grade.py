@@ -17,6 +17,7 @@ from tests.exercises import answers, submissions
 from tests.exercises import answers_01 as _answers_01  # noqa: F401  (registers its answers)
 from tests.exercises import answers_02 as _answers_02  # noqa: F401
 from tests.exercises.grading import COMMAND, ROOT, grade, results
+from textclf_lesson import course
 from textclf_lesson.check.rubric import rubric_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
@@ -153,7 +154,7 @@ def test_submissions_graded_side_by_side_share_the_cores(tmp_path):
     for name in "ab":
         submissions.write(notebook, tmp_path / f"01_{name}.ipynb")
     left = {name: value for name, value in os.environ.items() if name != "TEXTCLF_THREADS"}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = course.cores()
     for jobs, threads in ((1, cores), (2, max(1, cores // 2))):
         out = tmp_path / f"{jobs}.json"
         graded = results(grade(tmp_path, "--jobs", jobs, "--json", out, env=left), out)

@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
 from textclf_lesson import __version__
+from textclf_lesson.course import cores
 from textclf_lesson.onnx_classifier import DEFAULT_CUT, MULTI, OnnxClassifier
 from textclf_lesson.serve import wire
 from textclf_lesson.serve.batching import QUEUE, Batcher, OverloadError
@@ -34,11 +35,6 @@ PAGE = Path(__file__).with_name("page.html")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 logger = logging.getLogger("uvicorn.error")
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Model:

@@ -12,8 +12,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from textclf_lesson.course import cores
 from textclf_lesson.onnx_classifier import OnnxClassifier
-from textclf_lesson.serve.app import cores, create_app
+from textclf_lesson.serve.app import create_app
 from textclf_lesson.serve.counters import SHARED, Log
 
 LINGER = 2  # seconds that an idle connection is kept open at the end
