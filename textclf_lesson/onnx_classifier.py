@@ -1,20 +1,23 @@
 """An exported classifier as a service runs it: with numpy, tokenizers and onnxruntime, without torch."""
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from textclf_lesson.inputs import check_texts
 from textclf_lesson.modelcard import KEY, PICKLES, ModelError
 
 MULTI = "multi_label_classification"
 TOKENS_AT_ONCE = 2048  # padding included
+LONG = ("truncate", "window")  # what may be done with a text that is longer than the model reads
+MAX_WINDOWS = 64  # of a text: one of 10,000 characters is to cost a bounded number of forward passes
 DEFAULT_CUT = 0.5
 
 
@@ -26,7 +29,9 @@ class OnnxClassifier:
         threads: how many one call computes with. By default what OMP_NUM_THREADS says, else one for each core.
 
     Attributes: `classes_` (names or numbers, in the order of the scores), `problem_type`, `max_length` (texts are cut
-    after so many tokens), `thresholds` (a cut from 0 to 1 for each label, or None), `card` (README.md, or "").
+    after so many tokens), `thresholds` (a cut from 0 to 1 for each label, or None), `card` (README.md, or ""),
+    `sha256` (of the weights, 64 hex digits; `version` is its first 12), `overlap` (tokens that two neighbouring windows
+    of a long text share).
 
     Raises ModelError if a file is missing or damaged, if configuration and model do not have the same number of
     labels, or if the folder holds a pickle: reading one can run code, so it has no place beside a model to be served.
@@ -43,61 +48,106 @@ class OnnxClassifier:
         self.max_length = note.get("settings", {}).get("max_length") or config.get("max_position_embeddings", 512)
         self._pad = config.get("pad_token_id") or 0
         self._tokenizer = _open_tokenizer(self.folder / "tokenizer.json", self.max_length)
+        self.overlap = self._tokenizer.truncation["stride"]
         self._session = _open_session(self.folder / "model.onnx", threads)
+        self.sha256 = _sha256(self.folder)
         self._check_labels()
         self.thresholds = self._read_thresholds()
         card = self.folder / "README.md"
         self.card = card.read_text(encoding="utf-8") if card.exists() else ""
 
-    def predict(self, texts: Iterable[str]) -> np.ndarray:
+    @property
+    def version(self) -> str:
+        """Which weights these are: the first 12 hex digits of their SHA-256."""
+        return self.sha256[:12]
+
+    def predict(self, texts: Iterable[str], long: str = "truncate") -> np.ndarray:
         """The most probable class of each text; with several labels 0 or 1 for each, shape (texts, labels), cut at
-        `thresholds`, or at one half where there are none."""
-        probabilities = self.predict_proba(texts)
+        `thresholds`, or at one half where there are none. long: as in `logits`."""
+        probabilities = self.predict_proba(texts, long)
         if self.problem_type != MULTI:
             return self.classes_[probabilities.argmax(axis=1)]
         cuts = np.array(list(self.thresholds.values())) if self.thresholds else DEFAULT_CUT
         return (probabilities >= cuts).astype(int)
 
-    def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
+    def predict_proba(self, texts: Iterable[str], long: str = "truncate") -> np.ndarray:
         """Probabilities, float32, shape (texts, classes), in the order of `classes_`; rows add up to 1 unless
-        multi-label."""
-        logits = self.logits(texts)
+        multi-label. long: as in `logits`."""
+        return self.probabilities(self.logits(texts, long))
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """The sigmoid of each logit with several labels, else the softmax of each row; shape (texts, classes)."""
         if self.problem_type == MULTI:
             return np.exp(-np.logaddexp(0, -logits))  # the sigmoid, without overflow
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
-    def logits(self, texts: Iterable[str]) -> np.ndarray:
+    def logits(self, texts: Iterable[str], long: str = "truncate") -> np.ndarray:
         """Scores before softmax or sigmoid, float32, shape (texts, classes).
 
-        Raises TypeError or ValueError if a text is missing, blank or not a string.
+        long: of a text with more tokens than `max_length`, "truncate" reads the first `max_length` alone; "window"
+        reads overlapping windows and merges their logits (see `windows` and `merge`).
+
+        Raises TypeError or ValueError if a text is missing, blank or not a string; ValueError for another `long`.
         """
-        texts = check_texts(texts)
-        scores = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
-        for rows, inputs in self.batches(texts):
+        windows, _ = self.windows(check_texts(texts), long)
+        flat = [window for own in windows for window in own]
+        scores = np.empty((len(flat), len(self.classes_)), dtype=np.float32)
+        for rows, inputs in self._batches(flat):
             scores[rows] = self.forward(inputs)
-        return scores
+        return self.merge(scores, [len(own) for own in windows])
+
+    def windows(self, texts: Sequence[str], long: str = "truncate") -> tuple[list[list[Encoding]], list[bool]]:
+        """What is read of each text: its windows, up to `max_length` tokens each; and whether the text is truncated,
+        that is, whether there are tokens in none of them.
+
+        long: "truncate" gives the first window alone. "window" gives all, in order, up to MAX_WINDOWS; two neighbours
+        share `overlap` tokens (a quarter of a window), so that a short phrase is whole in one of them.
+        """
+        if long not in LONG:
+            raise ValueError(f"long={long!r} is unknown: choose 'truncate' or 'window'.")
+        most = 1 if long == "truncate" else MAX_WINDOWS
+        # Half of a surrogate pair cannot be encoded, and comes from text that was cut in the wrong place.
+        encoded = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
+        windows = [[one, *one.overflowing] for one in encoded]
+        return [own[:most] for own in windows], [len(own) > most for own in windows]
+
+    def merge(self, logits: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+        """One row for each text from the logits of its windows; counts: how many windows each has, at least 1.
+
+        With several labels the maximum: a label holds for a text if it holds for some part of it. With one label the
+        mean, which is the logarithmic opinion pool of the windows (Genest and Zidek 1986): a window counts for as much
+        as it is sure.
+        """
+        starts = np.cumsum([0, *counts[:-1]])
+        if self.problem_type == MULTI:
+            return np.maximum.reduceat(logits, starts)
+        return np.add.reduceat(logits, starts) / np.asarray(counts, dtype=np.float32)[:, None]
 
     def batches(self, texts: list[str]) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
         """The texts in batches of like length, the longest first: row numbers, and int64 arrays (batch, tokens)."""
-        # Half of a surrogate pair cannot be encoded, and comes from text that was cut in the wrong place.
-        encoded = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
-        order = sorted(range(len(texts)), key=lambda row: -len(encoded[row]))
+        return self._batches([first for first, *_ in self.windows(texts)[0]])
+
+    def _batches(self, encoded: list[Encoding]) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
+        order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
         start = 0
         while start < len(order):
             width = len(encoded[order[start]])
             rows = order[start : start + max(1, TOKENS_AT_ONCE // width)]
             start += len(rows)
-            inputs = {
-                name: np.zeros((len(rows), width), dtype=np.int64) for name in ("attention_mask", "token_type_ids")
-            }
-            inputs["input_ids"] = np.full((len(rows), width), self._pad, dtype=np.int64)
-            for at, row in enumerate(rows):
-                length = len(encoded[row])
-                inputs["input_ids"][at, :length] = encoded[row].ids
-                inputs["token_type_ids"][at, :length] = encoded[row].type_ids
-                inputs["attention_mask"][at, :length] = 1
-            yield rows, inputs
+            yield rows, self.pad([encoded[row] for row in rows])
+
+    def pad(self, encoded: Sequence[Encoding]) -> dict[str, np.ndarray]:
+        """Windows as inputs of one forward pass: int64 arrays of shape (windows, tokens of the longest)."""
+        shape = len(encoded), max(map(len, encoded))
+        inputs = {name: np.zeros(shape, dtype=np.int64) for name in ("attention_mask", "token_type_ids")}
+        inputs["input_ids"] = np.full(shape, self._pad, dtype=np.int64)
+        for at, window in enumerate(encoded):
+            length = len(window)
+            inputs["input_ids"][at, :length] = window.ids
+            inputs["token_type_ids"][at, :length] = window.type_ids
+            inputs["attention_mask"][at, :length] = 1
+        return inputs
 
     def forward(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """The logits (batch, classes) of one batch of tokens."""
@@ -167,7 +217,8 @@ def _open_tokenizer(path: Path, max_length: int) -> Tokenizer:
     except Exception as error:  # the library raises a bare Exception
         raise ModelError(f"{path} is damaged ({_first_line(error)}): export or copy the model again.") from error
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
+    tokens = max_length - tokenizer.num_special_tokens_to_add(False)
+    tokenizer.enable_truncation(max_length, stride=max(0, tokens // 4))  # what is cut off comes in overlapping windows
     return tokenizer
 
 
@@ -187,6 +238,17 @@ def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessi
         )
     except Exception as error:  # onnxruntime has a dozen kinds, without a common one
         raise ModelError(f"{path} cannot be read as ONNX: {_first_line(error)}") from error
+
+
+def _sha256(folder: Path) -> str:
+    """Of model.onnx, as `sha256sum` gives it; of weights beside it, too, if a large model keeps them there."""
+    found = hashlib.sha256()
+    for name in ("model.onnx", "model.onnx.data", "model.onnx_data"):
+        if (folder / name).exists():
+            with open(folder / name, "rb") as file:
+                while part := file.read(1 << 20):
+                    found.update(part)
+    return found.hexdigest()
 
 
 def _first_line(error: BaseException) -> str:
