@@ -3,8 +3,13 @@
 It imports neither torch nor transformers: `OnnxClassifier`, which serves without them, reads the note too.
 """
 
-from collections.abc import Sequence
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib")  # weights that can run code when they are read
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 KEY = "textclf_lesson"  # the entry of config.json that holds what transformers has no field for
 
 CARD = """\
@@ -67,6 +73,29 @@ classify("...")"""
 
 class ModelError(RuntimeError):
     """Weights that are not there, not whole, or of a kind that is refused. The first line says what to do."""
+
+
+@contextlib.contextmanager
+def replacing(folder: str | os.PathLike) -> Iterator[Path]:
+    """A folder to write into, whose files then replace those of the same names in `folder`; what else lies there stays.
+
+    If the block fails, `folder` is as it was. Raises ModelError where writing is not possible: no room, no permission.
+    """
+    folder = Path(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as partial:
+            yield Path(partial)
+            for file in sorted(path for path in Path(partial).rglob("*") if path.is_file()):
+                target = folder / file.relative_to(partial)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, target)
+    except OSError as error:
+        reason = "the disk is full" if error.errno in FULL else str(error)
+        raise ModelError(
+            f"{folder} cannot be written: {reason}; what was there before is kept. Free some space, make the folder "
+            "writable, or choose another one."
+        ) from error
 
 
 def note(config: "PreTrainedConfig", classifier: Any, targets: Sequence[Any]) -> None:
