@@ -1,7 +1,7 @@
 """The command `textclf`: fetch · train · doctor · run · grade · serve. Heavy imports come late: --help stays quick."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -147,7 +147,16 @@ def serve(
     ] = None,
     queue: Annotated[int, typer.Option(min=100, help="Texts that may wait; beyond that, 503.")] = 512,
     log: Annotated[
-        Path | None, typer.Option(help="Append time, label and confidence to this CSV file; no text.")
+        Path | None, typer.Option(help="Append time, label, confidence and version to this CSV file; no text.")
+    ] = None,
+    long: Annotated[
+        Literal["truncate", "window"],
+        typer.Option(
+            help="Of a text longer than the model reads: its beginning alone, or all, in overlapping windows."
+        ),
+    ] = "truncate",
+    name: Annotated[
+        str | None, typer.Option(help="Of the model, in every answer. Default: the folder's.", show_default=False)
     ] = None,
 ) -> None:
     """Serve an exported model over HTTP, with a page to try it, until Ctrl+C or SIGTERM."""
@@ -155,8 +164,9 @@ def serve(
     from textclf_lesson.serve import server
 
     try:
-        server.serve(model, host, port, workers, threads=threads, queue=queue, log=log)
-    except (server.ServiceError, ModelError, OSError) as error:
+        options = {"threads": threads, "queue": queue, "log": log, "long": long, "name": name}
+        server.serve(model, host, port, workers, **options)
+    except (server.ServiceError, ModelError, ValueError, OSError) as error:
         _fail(str(error))
 
 

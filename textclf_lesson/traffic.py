@@ -1,9 +1,14 @@
 """What a service said, as counts: from predictions at hand, from the text of its /metrics, or from a log of its own."""
 
+import bz2
+import csv
+import gzip
+import lzma
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)  # where bins of the confidence end
-COLUMNS = ["time", "label", "confidence"]  # of a log
+COLUMNS = ["time", "label", "confidence"]  # of every log
+VERSION = "version"  # the last column of a log, absent from older ones: which model predicted
+OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True)
@@ -111,35 +118,84 @@ def check_bins(one: Window, other: Window) -> None:
         )
 
 
-def read_log(path: str | os.PathLike) -> pd.DataFrame:
-    """A log of predictions, CSV with a header or Parquet, with the columns time, label, confidence, in order of time.
+class LogError(ValueError):
+    """A log whose rows or columns are not those of a log."""
 
-    time becomes UTC, label text, confidence a float. Raises ValueError for a file that is neither, lacks a column, or
-    has a cell that cannot be read, the first such row named: say a line that was cut when the disk was full.
+
+def read_log(path: str | os.PathLike) -> pd.DataFrame:
+    """A log of predictions with the columns time, label, confidence and version, in order of time.
+
+    path: CSV, plain or compressed by logrotate (.gz, .bz2, .xz), or Parquet. time becomes UTC, label and version text,
+    confidence a float; version is "" where the log has none, which was so before services wrote it.
+
+    A CSV file may hold several headers, as after `cat log.csv.1 log.csv`, when a newer service wrote on below an older
+    one's lines, or when several workers made the file anew. It may have none, as when it was cut or rotated in an
+    unlucky moment: then the columns are time, label, confidence, and version if there are four. An empty file is a log
+    without predictions.
+
+    Raises ValueError for another kind of file, one that lacks a column, or a cell that cannot be read, the first such
+    row named: say a line that was cut when the disk was full.
     """
     path = Path(path)
     try:
-        if path.suffix == ".parquet":
-            log = pd.read_parquet(path)
-        else:
-            log = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
-        if isinstance(error, FileNotFoundError):
+        log = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    except (ValueError, OSError, EOFError, csv.Error, lzma.LZMAError) as error:  # pandas' and pyarrow's are ValueErrors
+        if isinstance(error, FileNotFoundError | LogError):
             raise
         raise ValueError(f"{path} is not a log that can be read: {error}. It takes CSV or Parquet.") from error
-    if lacking := [name for name in COLUMNS if name not in log]:
-        raise ValueError(f"{path} lacks the column {lacking[0]}: a log has {', '.join(COLUMNS)}.")
+    _check_columns(path, log.columns)
     times = pd.to_datetime(log["time"], utc=True, errors="coerce", format="ISO8601")
     sure = pd.to_numeric(log["confidence"], errors="coerce")
     unread = times.isna() | log["label"].isna() | (log["label"].astype(str) == "") | ~sure.between(0, 1)
     if unread.any():
         row = int(np.flatnonzero(unread)[0])
-        raise ValueError(
+        place = "" if path.suffix == ".parquet" else f"; line {log.index[row]} of the file"
+        raise LogError(
             f"{path}: row {row} cannot be read, {log.iloc[row][COLUMNS].to_dict()} ({unread.sum()} such rows; "
-            "rows count from 0). A time, a label and a confidence from 0 to 1 are needed: mend the row or drop it."
+            f"rows count from 0{place}). A time, a label and a confidence from 0 to 1 are needed: mend the row or drop "
+            "it."
         )
-    log = pd.DataFrame({"time": times, "label": log["label"].astype(str), "confidence": sure.astype(float)})
-    return log.sort_values("time", kind="stable", ignore_index=True)
+    versions = log[VERSION].fillna("").astype(str) if VERSION in log else ""
+    log = {"time": times, "label": log["label"].astype(str), "confidence": sure.astype(float), VERSION: versions}
+    return pd.DataFrame(log).sort_values("time", kind="stable", ignore_index=True)
+
+
+def _check_columns(path: Path, names: Iterable[str]) -> None:
+    if lacking := [name for name in COLUMNS if name not in names]:
+        raise LogError(f"{path} lacks the column {lacking[0]}: a log has {', '.join([*COLUMNS, VERSION])}.")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """The cells as text, each row under the header above it; cells that a row lacks are None. Index: line numbers."""
+    parts, header, width = [], [], 0  # (header, rows, lines) from each header to the next
+    with OPEN.get(path.suffix, open)(path, "rt", encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        for cells in reader:
+            is_header = set(COLUMNS) <= set(cells)  # no row is like this: its confidence is a number
+            if is_header or (cells and not parts):
+                header = cells if is_header or not _is_row(cells) else [*COLUMNS, VERSION]
+                _check_columns(path, header)
+                width = len(header)
+                parts.append((header, [], []))
+            if is_header or not cells:
+                continue
+            if len(cells) > width:
+                raise LogError(
+                    f"{path}: line {reader.line_num} cannot be read, {cells}: it has more cells than the header above "
+                    f"it, {', '.join(header)}. Mend the line or drop it."
+                )
+            parts[-1][1].append(cells + [None] * (width - len(cells)))
+            parts[-1][2].append(reader.line_num)
+    empty = pd.DataFrame(columns=[*COLUMNS, VERSION], dtype=object)
+    return pd.concat([empty, *(pd.DataFrame(rows, lines, columns, object) for columns, rows, lines in parts)])
+
+
+def _is_row(cells: list[str]) -> bool:
+    """Whether these are the cells of a prediction, and not names of columns."""
+    try:
+        return len(cells) in (3, 4) and datetime.fromisoformat(cells[0]) is not None and 0 <= float(cells[2]) <= 1
+    except ValueError:
+        return False
 
 
 def windows(log: pd.DataFrame, size: int | str, classes: Iterable[Any], edges: Sequence[float] = EDGES) -> list[Window]:

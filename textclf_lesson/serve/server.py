@@ -1,6 +1,9 @@
 """Running the application: one port, one or several workers, and an end at which nothing accepted is lost."""
 
+import errno
 import functools
+import gc
+import ipaddress
 import os
 import signal
 import socket
@@ -12,14 +15,14 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
-from textclf_lesson.course import cores
-from textclf_lesson.onnx_classifier import OnnxClassifier
+from textclf_lesson.runtime import cores
 from textclf_lesson.serve.app import create_app
-from textclf_lesson.serve.counters import SHARED, Log
+from textclf_lesson.serve.counters import SHARED
 
 LINGER = 2  # seconds that an idle connection is kept open at the end
 DRAIN = 30  # seconds for all answers, then the rest is given up
 BACKLOG = 1024
+HOSTS = "Give one of its addresses, as --host 127.0.0.1, or --host 0.0.0.0 for all of them."
 
 
 class ServiceError(RuntimeError):
@@ -73,7 +76,7 @@ def serve(
             _announce(folder, listener)
             uvicorn.Server(uvicorn.Config(app, **settings)).run([listener])
         else:
-            _try(folder, options.get("log"))
+            _try(folder, options)
             os.environ[SHARED] = counts  # the workers inherit it
             options["threads"] = options.get("threads") or max(1, cores() // workers)
             app = functools.partial(create_app, folder, **options)
@@ -91,18 +94,28 @@ class Workers(Multiprocess):
         super().terminate_all()
 
 
-def _try(folder: str | os.PathLike, log: str | os.PathLike | None) -> None:
+def _try(folder: str | os.PathLike, options: dict[str, Any]) -> None:
     """What is wrong with them is to be said once, and not by every worker."""
-    OnnxClassifier(folder, threads=1)
-    if log:
-        Log(log).close()
+    create_app(folder, **options)
+    gc.collect()  # the workers load their own
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A socket at the host's address, at that of IPv4 if it has both."""
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM) if host.strip() else []
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise ServiceError(f"{host!r} is no address of this machine ({error}). {HOSTS}") from error
+    if not found:
+        raise ServiceError(f"The host is empty, which would open every address of this machine. {HOSTS}")
+    family, *_, address = sorted(found, key=lambda one: one[0] != socket.AF_INET)[0]
+    if ipaddress.ip_address(address[0].partition("%")[0]).is_unspecified and host not in ("0.0.0.0", "::"):
+        raise ServiceError(f"{host!r} would open every address of this machine. {HOSTS}")
+    try:
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
+        if getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
+            raise ServiceError(f"{host!r} is no address of this machine ({error}). {HOSTS}") from error
         raise ServiceError(
             f"Port {port} of {host} cannot be opened ({error}). If another server runs there, stop it or take another "
             "port: --port 0 takes any that is free."
