@@ -1,12 +1,38 @@
 """The questions every level asks of its input, and the sentence it answers with when something is wrong."""
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
+
+from textclf_lesson.label_tables import (
+    align_tables,
+    check_label_table,
+    check_names,
+    check_probabilities,
+    check_same_rows,
+    check_scores,
+    check_thresholds,
+    is_table,
+)
+
+__all__ = [
+    "align_tables",
+    "check_label_table",
+    "check_labels",
+    "check_names",
+    "check_probabilities",
+    "check_same_rows",
+    "check_scores",
+    "check_texts",
+    "check_thresholds",
+    "is_table",
+    "plain",
+    "positive_number",
+    "whole_number",
+]
 
 _ROWS = "rows count from 0"
 
@@ -71,49 +97,31 @@ def check_labels(
     return np.array(labels)
 
 
-def check_label_table(y: Any, texts: list[str], allowed: list | None = None) -> pd.DataFrame:
-    """Labels of a multi-label set as a table of 0 and 1, shape (texts, labels), its columns named by the labels.
+def plain(value: Any) -> Any:
+    """NumPy's numbers, strings and truth values as Python's own, inside lists, tuples and dicts too; all else as it is.
 
-    y: a DataFrame, array or list of rows. Raises ValueError if it has another shape, other columns than `allowed`, or
-    holds something else than 0 and 1, the first such place named.
+    Settings come as NumPy's from grids and random searches. They pass for numbers until something else is asked to take
+    them: JSON, a C++ library, a check for `int`.
     """
-    table = y if isinstance(y, pd.DataFrame) else pd.DataFrame(np.asarray(y)) if np.ndim(y) == 2 else None
-    if table is None or not len(table.columns):
-        raise ValueError(
-            "Several labels need a table of 0 and 1, one row per text and one column per label; "
-            f"labels has the shape {np.shape(y)}. For one label per text: problem_type='single_label_classification'."
-        )
-    if len(table) != len(texts):
-        raise ValueError(f"{len(texts)} texts but {len(table)} rows of labels: pass one row for each text.")
-    if allowed is not None and list(table.columns) != allowed:
-        raise ValueError(f"The labels are {list(table.columns)}, but training had {allowed}: use the same columns.")
-    for name, column in table.items():
-        wrong = np.flatnonzero(~column.isin([0, 1]))
-        if len(wrong):
-            raise ValueError(f"Row {wrong[0]} has {name} = {column.iloc[wrong[0]]}, which is neither 0 nor 1.")
-    return table
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    if isinstance(value, dict):
+        return {plain(key): plain(entry) for key, entry in value.items()}
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
 
 
-def check_probabilities(probabilities: Any, labels: Sequence[str], rows: int | None = None) -> np.ndarray:
-    """Probabilities of several labels as an array of float64, shape (rows, labels).
+def whole_number(name: str, value: Any, at_least: int = 1) -> int:
+    """A setting as Python's int. Raises ValueError, with its name, if it is no whole number or below `at_least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
+        raise ValueError(f"{name}={plain(value)!r} does not fit: it must be a whole number from {at_least} up.")
+    return int(value)
 
-    `rows` is how many rows there must be, if given. Raises ValueError for another shape, a DataFrame with other columns
-    than `labels`, NaN, or a value outside 0 to 1, the first such place named.
-    """
-    if hasattr(probabilities, "columns") and list(probabilities.columns) != list(labels):
-        raise ValueError(f"The probabilities are of {list(probabilities.columns)}, the labels {list(labels)}.")
-    table = np.asarray(probabilities, dtype=np.float64)
-    if table.ndim != 2 or table.shape[1] != len(labels) or len(table) != (len(table) if rows is None else rows):
-        need = f"({'rows' if rows is None else rows}, {len(labels)})"
-        raise ValueError(f"Probabilities have the shape {table.shape}; {need} is needed, a column for each label.")
-    wrong = np.argwhere(~((table >= 0) & (table <= 1)))  # NaN is neither
-    if len(wrong):
-        row, column = wrong[0]
-        raise ValueError(
-            f"Row {row} has {labels[column]} = {table[row, column]:g}, which is no probability (0 to 1; {_ROWS}). "
-            "If these are logits, take their sigmoid first, or call predict_proba."
-        )
-    return table
+
+def positive_number(name: str, value: Any) -> float:
+    """A setting as Python's float. Raises ValueError, with its name, if it is no finite number above 0."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < float("inf"):
+        raise ValueError(f"{name}={plain(value)!r} does not fit: it must be a number above 0.")
+    return float(value)
 
 
 def _rows(column: Any, name: str, example: str) -> list:
@@ -136,8 +144,11 @@ def _label(row: int, value: Any) -> str | int:
         raise ValueError(f"Row {row} of labels is missing ({value}; {_ROWS}): drop such rows or label them.")
     if isinstance(value, Integral | np.bool_) or (isinstance(value, Real) and float(value).is_integer()):
         return int(value)
-    if isinstance(value, list | tuple | np.ndarray):
-        raise TypeError(f"Row {row} of labels is of type {_kind(value)} ({_ROWS}): only one label per text fits here.")
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        raise TypeError(
+            f"Row {row} of labels is of type {_kind(value)} ({_ROWS}): only one label per text fits here. For several, "
+            "sklearn.preprocessing.MultiLabelBinarizer makes a table of 0 and 1."
+        )
     raise TypeError(
         f"Row {row} of labels is of type {_kind(value)}, neither a name nor a whole number: {_short(value)}"
     )

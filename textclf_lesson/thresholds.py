@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from textclf_lesson.inputs import check_label_table, check_probabilities
+from textclf_lesson.inputs import check_label_table, check_names, check_probabilities, check_same_rows, plain
 
 DEFAULT = 0.5
 
@@ -19,13 +19,17 @@ class Thresholds:
     cuts: dict[str, float]
 
     def __post_init__(self) -> None:
-        for label, cut in self.cuts.items():
+        check_names(self.cuts, "the thresholds")
+        cuts = plain(dict(self.cuts))
+        for label, cut in cuts.items():
             if not (isinstance(cut, int | float) and 0 <= cut <= 1):
                 raise ValueError(f"The threshold of {label!r} is {cut!r}, but must be a number from 0 to 1.")
+        object.__setattr__(self, "cuts", cuts)
 
     def apply(self, probabilities: Any) -> np.ndarray:
-        """0 or 1 for each probability, shape (rows, labels). Raises ValueError as `check_probabilities` does."""
-        return (check_probabilities(probabilities, list(self.cuts)) >= np.asarray(self)).astype(int)
+        """0 or 1 for each probability, shape (rows, labels). Raises ValueError as `check_probabilities` does, and for
+        named columns in another order: the result has no names, so its order must be that of what was passed."""
+        return (check_probabilities(probabilities, list(self.cuts), reorder=False) >= np.asarray(self)).astype(int)
 
     def to_dict(self) -> dict[str, float]:
         """For JSON: what a service needs beside the model. `Thresholds.from_dict` reads it."""
@@ -48,18 +52,19 @@ def tune(
 ) -> Thresholds:
     """For each label the cut with the highest F1 on these rows: of validation, never of the test.
 
-    y_true: 0 or 1, probabilities: 0 to 1, both of shape (rows, labels). Cuts lie half-way
-    between two neighbouring probabilities; of several equally good ones the highest is taken.
+    y_true: 0 or 1, probabilities: 0 to 1, both of shape (rows, labels); columns with names
+    find their label by name. Cuts lie half-way between two neighbouring probabilities; of
+    several equally good ones the highest is taken.
 
     A label with fewer than `min_support` positives or negatives keeps 0.5, and a UserWarning
-    names it: on so few rows the best cut is luck. Raises ValueError for another shape, truth
-    other than 0 and 1, NaN, or no probabilities.
+    names it: on so few rows the best cut is luck. Raises ValueError for another shape, other
+    names or pandas indexes, truth other than 0 and 1, NaN, or no probabilities.
     """
+    labels = check_names(labels)
+    check_same_rows(truth=y_true, probabilities=probabilities)
     probabilities = check_probabilities(probabilities, labels)
-    truth = check_label_table(y_true, probabilities).to_numpy()
-    if truth.shape[1] != len(labels):
-        columns = f"{truth.shape[1]} columns for {len(labels)} labels"
-        raise ValueError(f"The truth has {columns}: pass one for each.")
+    known = {"what": "truth", "known": "asked for are"}
+    truth = check_label_table(y_true, probabilities, labels, **known).to_numpy()
     cuts, few = {}, []
     for label, is_yes, scores in zip(labels, truth.T, probabilities.T, strict=True):
         support = min(is_yes.sum(), len(is_yes) - is_yes.sum())

@@ -15,8 +15,10 @@ def fleiss_kappa(counts: Any) -> float:
     Raises ValueError for another shape, unequal or too few annotators, or if all ratings are in one category.
     """
     counts = np.asarray(counts, dtype=float)
-    if counts.ndim != 2 or counts.size == 0 or not (counts >= 0).all():
+    if counts.ndim != 2 or counts.size == 0:
         raise ValueError(f"counts must be a table (items, categories) of counts, not of shape {counts.shape}.")
+    if not (counts >= 0).all():
+        raise ValueError("counts must be a table (items, categories) of numbers from 0 up: one is missing or negative.")
     raters = counts.sum(axis=1)
     if raters.min() != raters.max() or raters[0] < 2:
         here = f"{raters.min():g} to {raters.max():g}"

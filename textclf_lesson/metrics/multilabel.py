@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from textclf_lesson.inputs import check_label_table, check_probabilities
+from textclf_lesson.inputs import (
+    align_tables,
+    check_label_table,
+    check_names,
+    check_probabilities,
+    check_same_rows,
+    check_thresholds,
+    whole_number,
+)
 from textclf_lesson.metrics.bootstrap import middle, ratio
 from textclf_lesson.metrics.single import Difference
 
@@ -48,17 +56,20 @@ def multilabel_report(
 ) -> MultilabelReport:
     """Score probabilities of several labels, both of shape (rows, labels), and the yes and no that follow from them.
 
-    thresholds: one number, one for each label, or `thresholds.Thresholds`. n: how many test sets are drawn, rows with
-    replacement (Efron 1979), for the intervals.
+    labels: their names, in the order of the report and of arrays, which have none; named columns and thresholds find
+    their label by name. thresholds: one number, one for each label, a dict or Series by label, or
+    `thresholds.Thresholds`. n: how many test sets are drawn, rows with replacement (Efron 1979), for the intervals.
 
     A label without positives has NaN for all but its support, a UserWarning names it, and the macro mean leaves it out.
-    Raises ValueError for shapes that do not fit, truth other than 0 and 1, NaN, or values outside 0 to 1.
+    Raises ValueError for no rows, shapes or names that do not fit, pandas indexes that differ, truth other than 0 and
+    1, NaN, or values outside 0 to 1.
     """
+    labels, n = check_names(labels), whole_number("n", n)
+    check_same_rows(truth=y_true, probabilities=probabilities)
     probabilities = check_probabilities(probabilities, labels)
-    cuts = np.asarray(thresholds, dtype=float)
-    if cuts.shape not in ((), (len(labels),)) or not ((cuts >= 0) & (cuts <= 1)).all():
-        raise ValueError(f"thresholds must be one number from 0 to 1, or one for each of {len(labels)} labels: {cuts}.")
-    truth = _table(y_true, labels, len(probabilities))
+    cuts = check_thresholds(thresholds, labels)
+    truth = check_label_table(y_true, probabilities, labels, what="truth", known="asked for are").to_numpy(dtype=float)
+    _check_rows(truth)
     if empty := [name for name, count in zip(labels, truth.sum(axis=0), strict=True) if not count]:
         warnings.warn(f"No positive rows: {', '.join(empty)}. Their scores are undefined (NaN).", stacklevel=2)
     said = (probabilities >= cuts).astype(float)
@@ -81,12 +92,17 @@ def multilabel_difference(
 ) -> Difference:
     """F1 of b minus F1 of a on the same rows, with its paired 95 % bootstrap interval (see `difference`).
 
-    All three are tables of 0 and 1, shape (rows, labels). average: "micro", "macro" or "samples".
+    All three are tables of 0 and 1, shape (rows, labels); named columns find each other by name. average: "micro",
+    "macro" or "samples". Raises ValueError as `multilabel_report` does.
     """
     if average not in AVERAGES:
         raise ValueError(f"There is no average {average!r}: choose one of {', '.join(AVERAGES)}.")
-    labels = range(np.shape(y_true)[1])
-    truth, a, b = (_table(table, labels, len(y_true)) for table in (y_true, said_a, said_b))
+    n = whole_number("n", n)
+    tables = {"truth": y_true, "predictions a": said_a, "predictions b": said_b}
+    for what, table in tables.items():
+        check_label_table(table, what=what)
+    truth, a, b = align_tables(tables)
+    _check_rows(truth)
     gains = [
         _f1s(weights, truth, b)[average] - _f1s(weights, truth, a)[average]
         for weights in (np.ones((1, len(truth))), *_resampled(len(truth), n, seed))
@@ -94,11 +110,9 @@ def multilabel_difference(
     return Difference(float(gains[0][0]), *middle(np.concatenate(gains[1:])))
 
 
-def _table(y: Any, labels: Sequence, rows: int) -> np.ndarray:
-    table = check_label_table(y, range(rows)).to_numpy(dtype=float)
-    if table.shape[1] != len(labels):
-        raise ValueError(f"The truth has {table.shape[1]} columns for {len(labels)} labels: pass one for each.")
-    return table
+def _check_rows(truth: np.ndarray) -> None:
+    if not len(truth):
+        raise ValueError("There are no rows to score: check the filter or the split they come from.")
 
 
 def _resampled(rows: int, n: int, seed: int):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from textclf_lesson.inputs import check_labels
+from textclf_lesson.inputs import check_labels, check_names, check_same_rows, whole_number
 from textclf_lesson.metrics.bootstrap import middle, ratio, resample
 
 # A metric reads confusion matrices (..., classes, classes) and returns one number for each, shape (...).
@@ -77,6 +77,7 @@ class Report:
         A resampled test set has as many rows, drawn with replacement. A metric sees only how many rows fall into
         each cell of the confusion matrix, so those counts are drawn, from a multinomial: the same thing, but fast.
         """
+        n = whole_number("n", n)
         return middle(_metric(metric)(resample(self.confusion.ravel(), n, seed).reshape(n, *self.confusion.shape)))
 
     def summary(self, n: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -89,7 +90,8 @@ def report(y_true: Sequence, y_pred: Sequence, labels: Sequence[str] | None = No
     """Score predictions against the truth, both one label per row.
 
     `labels` names the classes in order: then whole-number labels are positions in it, as in a `ClassLabel`. Without
-    it, the classes are all labels that occur. Raises as `check_labels` does, and ValueError if the lengths differ.
+    it, the classes are all labels that occur. Raises as `check_labels` does, and ValueError if the lengths or pandas
+    indexes differ, or a name stands twice in `labels`.
     """
     classes, true, pred = _encode(y_true, y_pred, labels=labels)
     cells = np.bincount(true * len(classes) + pred, minlength=len(classes) ** 2)
@@ -134,6 +136,7 @@ def difference(
     cancels out. The interval is narrower than two separate ones would suggest. Arguments as in `interval`.
     """
     classes, true, a, b = _encode(y_true, pred_a, pred_b)
+    n = whole_number("n", n)
     k, score = len(classes), _metric(metric)
     triples, counts = np.unique((true * k + a) * k + b, return_counts=True)  # cells (true, a, b) that occur
     draws = np.vstack([counts, resample(counts, n, seed)])  # the first is the test set itself
@@ -144,6 +147,7 @@ def difference(
 
 def _encode(*columns: Sequence, labels: Sequence[str] | None = None) -> tuple:
     """The classes, then each column, the truth first, as positions in them."""
+    check_same_rows(**dict(zip(("truth", "predictions", "the other predictions"), columns, strict=False)))
     true, *preds = columns = [check_labels(column, at_least=1) for column in columns]
     for pred in preds:
         if len(pred) != len(true):
@@ -153,7 +157,7 @@ def _encode(*columns: Sequence, labels: Sequence[str] | None = None) -> tuple:
     if labels is None:
         classes, codes = np.unique(np.concatenate(columns), return_inverse=True)
         return classes.tolist(), *np.split(codes, len(columns))
-    names = list(labels)
+    names = check_names(labels)
     allowed = names if true.dtype.kind == "U" else range(len(names))
     position = {label: at for at, label in enumerate(allowed)}
     return names, *(np.array([position[y] for y in check_labels(c, None, allowed, 1).tolist()]) for c in columns)

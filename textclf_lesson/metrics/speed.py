@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf_lesson.inputs import check_texts
+from textclf_lesson.inputs import check_texts, whole_number
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,10 @@ class Latency:
 def latency(predict: Callable[[list[str]], Any], texts: Sequence[str], n: int = 200, warmup: int = 10) -> Latency:
     """Time n calls of `predict([text])`, one text each, going through `texts` as often as needed.
 
-    The first `warmup` calls are not counted: they fill caches and start threads.
+    The first `warmup` calls are not counted: they fill caches and start threads. Raises ValueError for n below 1 or a
+    warmup below 0, and as `check_texts` does.
     """
-    texts = check_texts(texts)
+    texts, n, warmup = check_texts(texts), whole_number("n", n), whole_number("warmup", warmup, at_least=0)
     times = []
     for call in range(warmup + n):
         text = [texts[call % len(texts)]]
