@@ -26,7 +26,8 @@ class Window:
     """What a model said in a stretch of time, or since the service was started: counts, and no texts.
 
     labels: how often each class. bins: how many confidences (0 to 1) in each bin; a bin ends at its edge, that
-    included. confidence: the sum of all confidences. time: when it ended, for people to read.
+    included. confidence: the sum of all confidences. time: when it ended, for people to read. version: of the model, ""
+    if unknown.
     """
 
     labels: dict[str, int]
@@ -34,6 +35,7 @@ class Window:
     confidence: float
     edges: tuple[float, ...] = EDGES
     time: str = ""
+    version: str = ""
 
     @classmethod
     def of(
@@ -88,17 +90,22 @@ class Window:
         except (ValueError, TypeError) as error:
             raise ValueError(f"This is no text of /metrics: {error}. Look at what the address answers.") from error
         bins = np.diff([0, *upto.values()])
-        return cls(dict(labels), tuple(bins.tolist()), total, tuple(upto), time)
+        versions = {s.labels.get("version", "") for s in found.get("textclf_model", []) if s.value}
+        version = versions.pop() if len(versions) == 1 else ""
+        return cls(dict(labels), tuple(bins.tolist()), total, tuple(upto), time, version)
 
     def since(self, earlier: Self | None) -> Self:
         """What came after `earlier`, both read from one service's /metrics.
 
-        Counters start at 0 with the service. If one has fallen, the service was started anew, and all that it counts
-        is new (what Prometheus' increase() does). Raises ValueError if the bins changed.
+        Counters start at 0 with the service. If one has fallen (which Prometheus' increase() looks for), or the model
+        has another version, the service was started anew, and all that it counts is new. Raises ValueError if the bins
+        changed.
         """
         if earlier is None:
             return self
         check_bins(earlier, self)
+        if self.version and earlier.version and self.version != earlier.version:
+            return self
         pairs = [(count, earlier.labels.get(label, 0)) for label, count in self.labels.items()]
         pairs += [*zip(self.bins, earlier.bins, strict=True)]
         if any(now < before for now, before in pairs) or earlier.labels.keys() - self.labels.keys():
@@ -106,7 +113,7 @@ class Window:
         new = [now - before for now, before in pairs]
         labels = dict(zip(self.labels, new, strict=False))
         sure = self.confidence - earlier.confidence
-        return type(self)(labels, tuple(new[len(labels) :]), sure, self.edges, self.time)
+        return type(self)(labels, tuple(new[len(labels) :]), sure, self.edges, self.time, self.version)
 
 
 def check_bins(one: Window, other: Window) -> None:

@@ -224,8 +224,8 @@ def test_a_monitor_that_cannot_work_is_refused(said, options):
 class Service:
     """The counters of the course's service, without its port: `say(rows)` counts, `text()` is its /metrics."""
 
-    def __init__(self):
-        self.counters = Counters(CLASSES)
+    def __init__(self, version=""):
+        self.counters = Counters(CLASSES, "films", version)
 
     def say(self, rows):
         self.counters.predicted(zip(rows["label"], rows["confidence"], strict=True))
@@ -256,6 +256,16 @@ def test_a_restart_is_noticed(said):
     same(Window.from_metrics(other.text()).since(Window.from_metrics(one.text())), window(said["movies"][50:70]))
     nothing = Window.from_metrics(Service().text())
     same(nothing.since(Window.from_metrics(one.text())), Window.of([], [], CLASSES))
+
+
+def test_a_restart_with_another_model_is_noticed_though_no_counter_fell(said):
+    one, other = Service("v1"), Service("v2")
+    one.say(said["movies"][:20])
+    other.say(pd.concat([said["movies"][:20], said["movies"][50:200]]))
+    first, second = Window.from_metrics(one.text()), Window.from_metrics(other.text())
+    assert (first.version, second.version) == ("v1", "v2")
+    assert sum(second.since(first).labels.values()) == 170
+    assert sum(second.since(Window.from_metrics(Service("v2").text())).labels.values()) == 170
 
 
 def test_a_monitor_follows_the_counters_over_a_restart_of_its_own(monitor, said, tmp_path):
@@ -359,7 +369,6 @@ def test_labels_stay_what_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "not a log that can be read"),
         ("time,label\n2026-01-01,positive\n", "lacks the column confidence"),
         ("time,label,confidence\n2026-01-01,positive,0.9\n2026-01-01,pos", r"row 1 cannot be read.*'pos'"),
         ("time,label,confidence\n2026-01-01,positive,high\n", r"row 0 cannot be read.*'high'"),
@@ -368,7 +377,16 @@ def test_labels_stay_what_they_are(tmp_path):
         ("time,label,confidence\n2026-01-01,positive,1.7\n", "row 0 cannot be read"),
         ("time,label,confidence\n2026-01-01,,0.7\n", "row 0 cannot be read"),
         ("time,label,confidence\n2026-01-01,a,0.7,0.8,0.9\n", "cannot be read"),
-        ("time,label,confidence\n2026-01-01,a,0.7\n2026-01-01,a,0.7,0.8,0.9\n", "not a log that can be read"),
+        ("time,label,confidence\n2026-01-01,a,0.7\n2026-01-01,a,0.7,0.8,0.9\n", "line 3 cannot be read.*more cells"),
+        ("time,label,confidence\n2026-01-01,a,0.7,v1\n", "line 2 cannot be read.*more cells"),
+        ("2026-01-01,a\n", "lacks the column time"),
+        ("2026-01-01,a,high\n", "lacks the column time"),
+        ("day,label,confidence\n2026-01-01,a,0.7\n", "lacks the column time"),
+        ('time,label,confidence\n2026-01-01,"a,0.7\n2026-01-01,a,0.7\n', "not a log that can be read"),
+        (
+            "time,label,confidence,version\n2026-01-01,a,0.7,v1\ntime,label\n2026-01-02,a,0.7,v1\n",
+            "row 1 cannot be read",
+        ),
     ],
 )
 def test_a_mangled_log_is_named(tmp_path, text, message):
@@ -376,6 +394,42 @@ def test_a_mangled_log_is_named(tmp_path, text, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_log(tmp_path / "log.csv")
     assert "log.csv" in str(caught.value).splitlines()[0]
+
+
+ONE = ("2026-01-01", "a", 0.7)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("\n\n", []),
+        ("time,label,confidence\n", []),
+        ("time,label,confidence,version\n", []),
+        ("2026-01-01,a,0.7\n", [(*ONE, "")]),
+        ("2026-01-01T00:00:00.000+00:00,a,0.7,v1", [(*ONE, "v1")]),
+        ("2026-01-01 00:00:00,a,0.7\n2026-01-01,a,0.7,v2\n", [(*ONE, ""), (*ONE, "v2")]),
+        ("time,label,confidence\n2026-01-01,a,0.7\ntime,label,confidence,version\n2026-01-01,a,0.7,v1\n",
+         [(*ONE, ""), (*ONE, "v1")]),
+        ("time,label,confidence,version\n2026-01-01,a,0.7\n", [(*ONE, "")]),
+        ("confidence,more,label,time\n0.7,x,a,2026-01-01\n", [(*ONE, "")]),
+        ("\ufefftime,label,confidence\r\n2026-01-01,a,0.7\r\n", [(*ONE, "")]),
+    ],
+)  # fmt: skip
+def test_a_log_with_any_header_or_none_is_read(tmp_path, text, expected):
+    """Emptied by logrotate, cut between two lines, of an older service, of both after each other."""
+    (tmp_path / "log.csv").write_bytes(text.encode())
+    read = read_log(tmp_path / "log.csv")
+    assert [*read] == ["time", "label", "confidence", "version"]
+    found = read.assign(time=read["time"].dt.strftime("%Y-%m-%d")).itertuples(index=False, name=None)
+    assert [*found] == expected
+    assert len(windows(read, 1, ["a"])) == len(expected)
+    assert windows(read, "1h", ["a"]) or not expected
+
+
+def test_a_parquet_log_may_have_a_version(log, tmp_path):
+    log.assign(version="v1").to_parquet(tmp_path / "log.parquet")
+    assert set(read_log(tmp_path / "log.parquet")["version"]) == {"v1"}
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
