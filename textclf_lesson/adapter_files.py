@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import nn
 
-from textclf_lesson.modelcard import KEY, PICKLES, ModelError, replacing
+from textclf_lesson.modelcard import KEY, PICKLES, ModelError
 
 if TYPE_CHECKING:
     import os
@@ -92,18 +92,17 @@ def read(folder: "str | os.PathLike") -> Adapter:
     return adapter
 
 
-def write(adapter: Adapter, folder: "str | os.PathLike", dtype: str = "float16") -> None:
-    """Write an adapter; see `adapters.save`."""
+def write(adapter: Adapter, folder: "str | os.PathLike", dtype: str) -> None:
+    """Write an adapter's two files into a folder that is there; see `adapters.save`, which replaces them as one."""
     if dtype not in DTYPES:
         raise ValueError(f"dtype={dtype!r} is unknown: choose one of {', '.join(DTYPES)}.")
     weights = {name: weight.to(DTYPES[dtype]).contiguous() for name, weight in adapter.weights.items()}
     if large := next((name for name, weight in weights.items() if not weight.isfinite().all()), None):
         raise ModelError(f"{large} has weights that {dtype} cannot hold: nothing was written. Use dtype='float32'.")
     note = json.dumps(adapter.note, ensure_ascii=False, sort_keys=True)
-    content = to_safetensors(weights, metadata={"format": "pt", KEY: note})
-    with replacing(folder) as partial:
-        (partial / CONFIG).write_text(json.dumps(adapter.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        (partial / WEIGHTS).write_bytes(content)
+    config = json.dumps(adapter.config, indent=2, sort_keys=True) + "\n"
+    (Path(folder) / CONFIG).write_text(config, encoding="utf-8")
+    (Path(folder) / WEIGHTS).write_bytes(to_safetensors(weights, metadata={"format": "pt", KEY: note}))
 
 
 def labels_of(model: "PreTrainedModel") -> list[str]:

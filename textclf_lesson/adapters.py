@@ -29,6 +29,7 @@ from textclf_lesson.adapter_files import (
     take_labels,
     write,
 )
+from textclf_lesson.modelcard import replacing
 
 if TYPE_CHECKING:  # importing peft takes seconds: only training needs it
     import os
@@ -36,7 +37,7 @@ if TYPE_CHECKING:  # importing peft takes seconds: only training needs it
     from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
-__all__ = ["Adapter", "LoRA", "apply", "as_lora", "attach", "extract", "load_into", "merge", "read", "save"]
+__all__ = ["Adapter", "LoRA", "apply", "as_lora", "attach", "extract", "load_into", "merge", "read", "save", "write"]
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ def save(
         if base is None:
             raise ValueError("save needs base, the name of the encoder that the adapter belongs to, say 'minilm'.")
         model = extract(model, base=base)
-    write(model, folder, dtype)
+    with replacing(folder) as partial:
+        write(model, partial, dtype)
     return Path(folder)
 
 

@@ -7,6 +7,7 @@ fixed length; a batch holds texts of like length; and where the hardware has it,
 import contextlib
 import copy
 import math
+import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,17 +19,14 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import (
     DataCollatorWithPadding,
-    EarlyStoppingCallback,
     EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
-    Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
 
-from textclf_lesson import course
+from textclf_lesson.training_loop import BestState, ProgressBar, RowTrainer, evaluation_steps, mean_loss
 
 METRICS = {
     "accuracy": accuracy_score,
@@ -37,15 +35,30 @@ METRICS = {
 }
 
 
+# oneDNN's names for instruction sets without AMX. By ONEDNN_MAX_CPU_ISA, or its older name, it uses no more than that.
+WITHOUT_AMX = {
+    f"{family}{rest}"
+    for family, kinds in {
+        "SSE41": ("",),
+        "AVX": ("", "2", "2_VNNI", "2_VNNI_2", "10_1_512", "10_2", "10_2_512"),
+        "AVX512_CORE": ("", "_VNNI", "_BF16", "_FP16"),
+    }.items()
+    for rest in kinds
+}
+
+
 def has_bf16() -> bool:
     """Whether bfloat16 makes training quicker on this machine: a GPU that has it, or a processor with AMX.
 
     AVX512-BF16 alone does not: its products are quick, but the rest of a step costs more than they save (a MiniLM step
-    took 1.5 times as long as in float32), and emulated bfloat16 is several times slower.
+    took 1.5 times as long as in float32), and emulated bfloat16 is several times slower. With `ONEDNN_MAX_CPU_ISA` set
+    to less than AMX there is none, as for oneDNN, which computes the products; torch's own list does not tell.
     """
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu.get_capabilities().get("amx_bf16")) and not torch.backends.mps.is_available()
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
+    has_amx = torch.cpu.get_capabilities().get("amx_bf16") and limit.upper() not in WITHOUT_AMX
+    return bool(has_amx) and not torch.backends.mps.is_available()
 
 
 def rows(
@@ -81,10 +94,13 @@ def train(
     """Fine-tune `model` in place on the rows `learn`; returns its scores on the rows `judge`, one dict per evaluation.
 
     `settings` are those of `TransformerClassifier`. The state kept is the best on `judge`, or the last without it.
+    Under `torchrun` or `accelerate launch` each process computes on its share of every batch of `batch_size` times the
+    number of processes; all end with the same weights and the same scores.
+
     Raises ValueError if the loss stops being a number.
     """
     on_gpu = torch.accelerator.is_available()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:  # Trainer insists on one; nothing is written there
         arguments = TrainingArguments(
             folder,
             num_train_epochs=settings["epochs"],
@@ -98,23 +114,26 @@ def train(
             bf16=settings["precision"] == "bf16" or (settings["precision"] == "auto" and has_bf16()),
             seed=settings["seed"],
             report_to="none",
+            save_strategy="no",
             logging_strategy="no",
             logging_nan_inf_filter=False,
+            average_tokens_across_devices=False,  # the loss is a mean over a process's rows, gradients one over those
             disable_tqdm=True,  # for our own bar
             use_cpu=not on_gpu,  # Trainer would find this out by itself, but not together with bf16
             dataloader_pin_memory=on_gpu,
-            **(_judging(len(learn), settings) if judge else {"save_strategy": "no"}),
         )
-        trainer = Trainer(
+        loss = _on_device(settings["loss"], arguments.device)
+        best = BestState(evaluation_steps(len(learn), arguments.world_size, settings) if judge else (), settings)
+        trainer = RowTrainer(
             model,
             arguments,
             train_dataset=learn,
             eval_dataset=judge,
             processing_class=tokenizer,
             data_collator=DataCollatorWithPadding(tokenizer),
-            compute_metrics=score,
-            compute_loss_func=_loss(settings["loss"], arguments.device),
-            callbacks=[ProgressBar(), *([EarlyStoppingCallback(settings["patience"])] if judge else [])],
+            compute_metrics=lambda scores: score(scores) | {"loss": mean_loss(loss, scores, arguments.device)},
+            compute_loss_func=loss and (lambda outputs, targets, **_: loss(outputs.logits.float(), targets)),
+            callbacks=[ProgressBar(), best],
         )
         trainer.remove_callback(PrinterCallback)
         result = trainer.train()
@@ -125,6 +144,7 @@ def train(
             f"Training diverged, the loss is {result.training_loss}: learning_rate={settings['learning_rate']:g} is "
             "too large for this model, or the loss function is at fault. Try a tenth of it."
         )
+    best.restore(model)
     logs = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
     return [{name: float(entry[key]) for name, key in _columns().items()} for entry in logs]
 
@@ -152,32 +172,6 @@ def _columns() -> dict[str, str]:
     return {"epoch": "epoch", "loss": "eval_loss"} | {name: f"eval_{name}" for name in METRICS}
 
 
-def _judging(n: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """When to evaluate (the last step always is), and to keep the best."""
-    steps = math.ceil(n / settings["batch_size"]) / settings["evaluations"]
-    every = {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": math.ceil(steps)}
-    best = {"load_best_model_at_end": True, "metric_for_best_model": settings["metric"], "greater_is_better": True}
-    return every | best | {"save_steps": every["eval_steps"], "save_total_limit": 1, "save_only_model": True}
-
-
-def _loss(loss: Callable | None, device: torch.device) -> Callable | None:
-    """`loss` in the form in which Trainer calls it."""
-    if loss is None:
-        return None
-    if isinstance(loss, torch.nn.Module):  # its class weights, for one, must lie where the logits do
-        loss = copy.deepcopy(loss).to(device)
-    return lambda outputs, targets, num_items_in_batch=None: loss(outputs.logits.float(), targets)
-
-
-class ProgressBar(TrainerCallback):
-    """The course's progress bar, one tick a step."""
-
-    def on_train_begin(self, args, state, control, **others):
-        self.bar = course.progress(range(state.max_steps), "training")
-        next(self.bar, None)  # shows it; from now on asking for the next step says that one is done
-
-    def on_step_end(self, *arguments, **others):
-        next(self.bar, None)
-
-    def on_train_end(self, *arguments, **others):
-        self.bar.close()
+def _on_device(loss: Callable | None, device: torch.device) -> Callable | None:
+    """A loss that is a module has a state, class weights for one, which must lie where the logits do."""
+    return copy.deepcopy(loss).to(device) if isinstance(loss, torch.nn.Module) else loss

@@ -8,6 +8,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ base_model: {model}
 
 # A classifier of texts: {classes}
 
-{model}, fine-tuned on {rows:,} texts by the TransformerClassifier of textclf_lesson.
+{model}, fine-tuned on {rows:,} texts by the TransformerClassifier of textclf_lesson{how}.
 
 ## Use
 
@@ -70,6 +71,12 @@ from transformers import pipeline
 classify = pipeline("text-classification", "this/folder", {options})
 classify("...")"""
 
+ALONE = """\
+from textclf_lesson.transformer import TransformerClassifier
+
+TransformerClassifier.load("this/folder").predict(["..."])  # the folder holds an adapter; load fetches its encoder"""
+ADAPTED = ": a low-rank adapter (LoRA, Hu et al. 2021), which the folder `adapter` holds as peft reads it"
+
 
 class ModelError(RuntimeError):
     """Weights that are not there, not whole, or of a kind that is refused. The first line says what to do."""
@@ -98,20 +105,21 @@ def replacing(folder: str | os.PathLike) -> Iterator[Path]:
         ) from error
 
 
-def note(config: "PreTrainedConfig", classifier: Any, targets: Sequence[Any]) -> None:
+def note(
+    config: "PreTrainedConfig", classifier: Any, targets: Sequence[Any], settings: dict[str, Any] | None = None
+) -> None:
     """Put into `config` what `TransformerClassifier.load` and `write` need, all of it JSON.
 
-    `targets` are those of training: class positions, or rows of 0 and 1.
+    `targets` are those of training: class positions, or rows of 0 and 1. settings: default: the classifier's own.
     """
     classes = classifier.classes_.tolist()
     table = np.asarray(targets)
     counts = table.sum(axis=0) if table.ndim == 2 else np.bincount(table, minlength=len(classes))
-    settings = {name: _plain(value) for name, value in classifier.get_params().items()}
     note = {
         "classes": classes,
         "rows": len(targets),
         "counts": [int(count) for count in counts],
-        "settings": settings,
+        "settings": {name: plain(value) for name, value in (settings or classifier.get_params()).items()},
         "history": classifier.history_,
         "versions": {package: version(package) for package in ("torch", "transformers")},
     }
@@ -126,6 +134,7 @@ def write(config: "PreTrainedConfig", use: str = PIPELINE) -> str:
     best = _lines([{k: round(v, 4) for k, v in entry.items()} for entry in history])
     return CARD.format(
         model=settings["model"],
+        how=ADAPTED if settings.get("adapter") else "",
         classes=", ".join(map(str, kept["classes"])),
         rows=kept["rows"],
         use=use.format(options="truncation=True, top_k=None" if multi else "truncation=True"),
@@ -136,11 +145,17 @@ def write(config: "PreTrainedConfig", use: str = PIPELINE) -> str:
         counts="A text may carry several labels or none." if multi else "Each has one label.",
         table="\n".join(f"| {c} | {n:,} |" for c, n in zip(kept["classes"], kept["counts"], strict=True)),
         settings=_lines(
-            [{"setting": k, "value": v} for k, v in settings.items() if k not in ("model", "problem_type")]
+            [{"setting": k, "value": _shown(v)} for k, v in settings.items() if k not in ("model", "problem_type")]
         ),
         versions=", ".join(f"{k} {v}" for k, v in kept["versions"].items()),
         history=best if history else "None was given in training.",
     )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(item)}" for name, item in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _lines(rows: list[dict]) -> str:
@@ -149,8 +164,15 @@ def _lines(rows: list[dict]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def _plain(value: Any) -> int | float | str | None:
-    """A setting as JSON can hold it."""
+def plain(value: Any) -> Any:
+    """A setting in Python's own types, as JSON can hold it: NumPy's scalars as numbers, settings in a dataclass as a
+    dict, a function by its name."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     return value if isinstance(value, int | float | None) else str(value)
