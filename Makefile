@@ -8,6 +8,14 @@ NOTEBOOKS := notebooks
 WORKERS ?= 2
 BENCHMARKS ?= $(filter-out common,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
+# Idle OpenMP threads are to sleep; as textclf_lesson does, here also for kernels whose first cell imports something else.
+# Whoever has set one of them means something by it.
+ifeq ($(OMP_WAIT_POLICY)$(GOMP_SPINCOUNT)$(KMP_BLOCKTIME),)
+export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 0
+export KMP_BLOCKTIME := 0
+endif
+
 # The first interpreter that the course runs on; `make setup PYTHON=/path/to/python3.12` chooses another.
 FITS = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -48,12 +56,13 @@ course: fetch  ## fetch the data, run the lessons, write build/lessons/
 
 # The notebooks' data, and what only the tests of a loader use: with the network cut, nothing is fetched at first use.
 # Files run in their order, not those with many tests first: long ones come early, so that no worker is left with one at
-# the end.
+# the end. The limits (seconds, for a cell and for the start of its kernel) only end what hangs: no machine is so slow.
 test: $(READY)  ## run every test, every notebook among them, with the network cut
 	@$(BIN)/textclf fetch
 	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews
 	@$(BIN)/python -m pytest $(NOTEBOOKS) solutions tests --nbval \
-		--nbval-sanitize-with tests/notebooks/sanitize.cfg -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+		--nbval-sanitize-with tests/notebooks/sanitize.cfg --nbval-cell-timeout 36000 \
+		--nbval-kernel-startup-timeout 1800 -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lab: $(READY)  ## open JupyterLab on the first lesson
 	@$(BIN)/jupyter lab $(NOTEBOOKS)/00_start_here.ipynb

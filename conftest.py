@@ -8,7 +8,11 @@ import os
 
 os.environ["TEXTCLF_OFFLINE"] = "1"
 os.environ["TEXTCLF_PROGRESS"] = "0"
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the package does, before a test module loads a library
+import textclf_lesson  # noqa: F401  # lets idle threads sleep, before a test module loads a numerical library
+
+# nbval gives a cell that has ended so many seconds to print its last line, 5 by default: too few on a busy machine. How
+# long a cell may take is `--nbval-cell-timeout`, in the Makefile.
+LAST_OUTPUT_LIMIT = 600
 
 # Workers share the cores: were each to start a thread per core, the threads would wait for each other. A notebook must
 # give the same outputs with any number of threads, so this hides nothing. It is set in the workers alone: what their
@@ -23,3 +27,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `course.limit_threads`
 def pytest_collection_modifyitems(items):
     """The checkpoints are trained first: one worker trains, the other runs what needs none, and nobody waits."""
     items.sort(key=lambda item: item.path.name != "test_checkpoints.py")
+    for item in items:
+        if hasattr(item, "output_timeout"):
+            item.output_timeout = LAST_OUTPUT_LIMIT

@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import textclf_lesson  # noqa: F401  # lets idle threads sleep, also in children that load a library first
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -31,17 +33,18 @@ def machine() -> dict[str, Any]:
     }
 
 
-def measure(module: str, *arguments: str, timeout: float = 3600) -> dict[str, Any]:
+def measure(module: str, *arguments: str, timeout: float = 3600, environment: dict | None = None) -> dict[str, Any]:
     """Run `python -m MODULE ARGUMENTS` in a process of its own; the JSON of its last line, and `peak_mb`.
 
     `peak_mb` is the most memory the process held at once, libraries and data included, in 10^6 bytes. A process of its
-    own, for memory once taken is seldom given back, and nothing warm is inherited. Raises RuntimeError if it fails.
+    own, for memory once taken is seldom given back, and nothing warm is inherited. environment: variables for it beside
+    this process's. Raises RuntimeError if it fails.
     """
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", module, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TEXTCLF_PROGRESS": "0"},
+        env={**os.environ, "TEXTCLF_PROGRESS": "0", **(environment or {})},
     )
     killer = threading.Timer(timeout, process.kill)
     killer.start()

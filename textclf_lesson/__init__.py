@@ -5,8 +5,14 @@ import os
 __version__ = "0.1.0"
 
 # Idle OpenMP threads are to sleep. By default they spin, and where two programs share the cores, both then take many
-# times as long. It is read when a numerical library is loaded, so it stands here, before any of them.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# times as long. GNU's OpenMP (of torch, scikit-learn and LightGBM on Linux) reads the first two, LLVM's and Intel's
+# (macOS, Windows) the first and the last. To both PASSIVE alone means the same; the others leave nothing to a default.
+# They are read when a numerical library is loaded, so this stands here, before any of them.
+IDLE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+
+# Whoever has set one of them means something by it, which another of them would undo.
+if not IDLE_THREADS.keys() & os.environ.keys():
+    os.environ |= IDLE_THREADS
 
 if os.environ.get("TEXTCLF_OFFLINE") == "1":
     from textclf_lesson import offline

@@ -74,16 +74,18 @@ def train() -> None:
 
 @app.command()
 def doctor(lesson: Lessons = None) -> None:
-    """Say what is missing on this machine for a lesson, and how to get it; nothing else.
+    """Say what is missing on this machine for a lesson, and how to get it; and which of the course's waits hold here.
 
     Without --lesson: for the notebooks in ./notebooks (elsewhere: for all lessons).
     """
-    from textclf_lesson.doctor import check
+    from textclf_lesson import doctor, waits
 
     lessons = _lessons(lesson) if lesson else _present()
-    missing = check(lessons)
+    missing = doctor.check(lessons)
     for item in missing:
         typer.echo(f"✗ {item.what}\n  → {item.remedy}")
+    for line in doctor.this_machine(lessons, waits.beside(NOTEBOOKS / "any.ipynb")):
+        typer.echo(line)
     if missing:
         raise typer.Exit(1)
     typer.echo(f"Nothing is missing for lesson {', '.join(lessons)}.")
@@ -94,7 +96,10 @@ def run(
     lessons: Annotated[list[str] | None, typer.Argument(metavar="LESSON", help="As 2 or 02. Default: all.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the executed copies and their HTML.")] = Path("build/lessons"),
 ) -> None:
-    """Execute the lessons in ./notebooks in fresh kernels; end with a table of waits and claims."""
+    """Execute the lessons in ./notebooks in fresh kernels; begin with the wait to expect, end with what it was.
+
+    Ctrl+C ends it: what had finished is kept, and the exit code is 130.
+    """
     notebooks = []
     for number in _lessons(lessons) if lessons else _present():
         found = sorted(NOTEBOOKS.glob(f"{number}_*.ipynb"))

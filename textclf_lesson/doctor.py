@@ -1,4 +1,4 @@
-"""What is missing for a lesson, and how to get it; nothing about what is there."""
+"""What is missing for a lesson, and how to get it; and which of the course's waits hold on this machine."""
 
 import importlib
 import importlib.metadata as metadata
@@ -6,14 +6,16 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from textclf_lesson import assets
+from textclf_lesson import assets, course, machine, waits
 
 DISTRIBUTION = "textclf-lesson"
 EXTRAS = ("course", "serve")  # of what the lessons need
+KERNEL_MB = 2000  # what the course keeps a lesson's memory to; of use where it was not measured
 # Installed is not yet usable: these are compiled and lean on system libraries (LightGBM on OpenMP, for one), so they
 # are really imported. Distribution → module.
 COMPILED = {
@@ -36,6 +38,33 @@ class Missing:
 def check(lessons: list[str]) -> list[Missing]:
     """What these lessons ("02") need and this machine lacks: Python, packages, data, disk space."""
     return [*_python(), *_packages(), *_data(lessons)]
+
+
+def this_machine(lessons: list[str], book: dict[str, dict[str, Any]]) -> list[str]:
+    """What decides how long these lessons take here: cores, AMX, memory; a warning if too little memory is free.
+
+    book: of times, as `waits.read` gives it; a lesson that is not in it is taken to need KERNEL_MB.
+    """
+    total, free = machine.memory()
+    cores, column = course.cores(), waits.COLUMNS[waits.this_column()]
+    words = [
+        f"This machine: {cores} {'core' if cores == 1 else 'cores'} {column}, {machine.processor()}, "
+        f"{total / 1e9:.0f} GB of memory.",
+        f"Of a lesson's two waits, the one {column} holds here.",
+    ]
+    entries = {number: [e for stem, e in book.items() if stem.startswith(f"{number}_")] for number in lessons}
+    needs = {number: max(map(_peak_mb, found), default=KERNEL_MB) for number, found in entries.items()}
+    most = max(needs, key=needs.get, default=None)
+    if most and needs[most] * 1e6 > free:
+        words.append(
+            f"⚠ Only {free / 1e9:.1f} GB of memory are free, and lesson {most} needs {needs[most] / 1e3:.1f} GB: "
+            "close other programs, or it may be very slow or end with a dead kernel."
+        )
+    return words
+
+
+def _peak_mb(entry: dict[str, Any]) -> int:
+    return waits.peak_mb(entry) or KERNEL_MB
 
 
 def _python() -> list[Missing]:

@@ -1,28 +1,39 @@
 """Runs lessons from top to bottom in fresh kernels and tells how it went: what `make course` does."""
 
+import asyncio
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from textclf_lesson import waits
 from textclf_lesson.render import to_html
+from textclf_lesson.watch import LONG_WAIT, STUCK, Watch, duration
 
-CELL_LIMIT = 600  # seconds; ten times what any cell of the course may take on two quiet cores
-KERNEL_START_LIMIT = 120  # seconds
+# Seconds. On a machine so busy that these are passed, no lesson would come to an end.
+KERNEL_START_LIMIT = 1800
+LAST_OUTPUT_LIMIT = 600  # from the end of a cell to the last line it printed
 
 
 class NotebookError(ValueError):
     """A file that is no notebook, or none that can be read."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl+C or SIGTERM while a cell ran; the message is the notebook, the cell and its first line."""
 
 
 @dataclass
@@ -32,8 +43,14 @@ class Outcome:
     path: Path
     notebook: NotebookNode | None = None
     seconds: float = 0.0  # from the start of the kernel to the last output: what a learner waits
-    longest: float = 0.0  # seconds of the slowest cell
+    cells: dict[int, float] = field(default_factory=dict)  # seconds of each, by the number the notebook shows
+    peak_mb: int = 0  # the most memory at once of the kernel and the processes it started, in 10^6 bytes
     error: str = ""
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the slowest cell."""
+        return max(self.cells.values(), default=0.0)
 
     @property
     def claims(self) -> int:
@@ -44,22 +61,43 @@ class Outcome:
 def run(notebooks: Iterable[Path], out: Path) -> int:
     """Run the notebooks one after another; write an executed copy and an HTML page of each into `out`.
 
-    Shows progress (live on a terminal, else a line per lesson) and ends with a table. A lesson that fails does not
-    stop the others. Returns 0 if all went well, 1 if any lesson failed or there was none to run.
+    Tells the wait to expect, shows progress (live on a terminal, else a line per lesson) and ends with a table. A
+    lesson that fails does not stop the others. Returns 0 if all went well, 1 if any lesson failed or there was none to
+    run, 130 if Ctrl+C ended it: what had finished by then is told, and kept.
     """
     notebooks = list(notebooks)
     console = Console()
     if not notebooks:
         console.print("There is no notebook to run.")
         return 1
-    outcomes = []
-    for outcome in run_all(notebooks, console):
-        outcomes.append(outcome)
-        save(outcome, out)
-    console.print(_table(outcomes))
+    for line in waits.forecast(notebooks):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    outcomes, interrupted = [], None
+    try:
+        for outcome in run_all(notebooks, console):
+            save(outcome, out)
+            outcomes.append(outcome)
+    except KeyboardInterrupt as stop:
+        interrupted = stop
+    if outcomes:
+        console.print(_table(outcomes))
     failed = tell_failures(outcomes, console)
-    console.print(f"Read them in {out}/*.html. To work through them yourself: make lab", soft_wrap=True)
+    if outcomes:
+        console.print(f"Read them in {out}/*.html. To work through them yourself: make lab", soft_wrap=True)
+    if interrupted is not None:
+        for line in farewell(interrupted, notebooks, len(outcomes)):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return 130
     return 1 if failed else 0
+
+
+def farewell(stop: KeyboardInterrupt, notebooks: list[Path], finished: int, command: str = "textclf run") -> list[str]:
+    """What was done before an interruption, and how to go on; one line each."""
+    names = [path.stem for path in notebooks]
+    done = f"Finished and kept: {', '.join(names[:finished])}." if finished else "No lesson was finished."
+    left = " ".join(path.name[:2] for path in notebooks[finished:])
+    lines = [f"Interrupted{f' at {stop}' if str(stop) else ''}.", done]
+    return [*lines, f"The rest: {command} {left}"] if left else lines
 
 
 def run_all(notebooks: Iterable[Path], console: Console) -> Iterator[Outcome]:
@@ -75,7 +113,10 @@ def run_all(notebooks: Iterable[Path], console: Console) -> Iterator[Outcome]:
             def tell(done: int, cells: int, task=task) -> None:
                 bars.update(task, completed=done, total=cells)
 
-            outcome = execute(path, tell)
+            def say(line: str) -> None:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+            outcome = execute(path, tell, say)
             bars.stop_task(task)
             if not live:
                 state = "failed" if outcome.error else "ok"
@@ -84,76 +125,93 @@ def run_all(notebooks: Iterable[Path], console: Console) -> Iterator[Outcome]:
 
 
 def execute(
-    path: Path, tell: Callable[[int, int], None] = lambda done, cells: None, limit: int = CELL_LIMIT
+    path: Path,
+    tell: Callable[[int, int], None] = lambda done, cells: None,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    stuck: float = STUCK,
+    long_wait: float = LONG_WAIT,
 ) -> Outcome:
     """Run one notebook, cell by cell, in a fresh kernel whose working directory is the notebook's folder.
 
-    `tell(done, cells)` is called after every cell; `limit` is the time in seconds that one cell may take. Whatever goes
-    wrong (no such file, not a notebook, a failing cell, a cell over the limit, a dead kernel) ends up in the outcome's
-    `error`: the notebook, the cell, its first line, and what happened. The file itself is left as it is.
+    `tell(done, cells)` is called after every cell. A cell may take any time while it computes or prints. After
+    `long_wait` seconds, and again each time that its wait has doubled, `say(line)` is called with a line that says
+    which cell is running, how long, and what is known of its usual time. A cell that for `stuck` seconds has used no
+    processor time (its kernel and the processes of it together) and put out nothing is stopped.
+
+    Whatever goes wrong (no such file, not a notebook, a failing cell, a stuck one, a dead kernel) ends up in the
+    outcome's `error`: the notebook, the cell, its first line, and what happened. The file itself is left as it is.
+    Raises Interrupted at Ctrl+C or SIGTERM, when the kernel has ended.
     """
     try:
         notebook = read(path)
     except NotebookError as problem:
         return Outcome(path, error=str(problem))
     outcome = Outcome(path, notebook)
-    watch = _Watch(notebook, outcome, tell)
-    client = NotebookClient(
+    measured = waits.beside(path).get(path.stem, {}).get(waits.this_column(), {})
+    watch = Watch(path.name, notebook, tell, say, measured, stuck, long_wait)
+    client = _Client(
         notebook,
         kernel_name="python3",
-        timeout=limit,
+        timeout=None,
         startup_timeout=KERNEL_START_LIMIT,
+        iopub_timeout=LAST_OUTPUT_LIMIT,
         record_timing=False,
         store_widget_state=False,
         resources={"metadata": {"path": str(path.parent)}},
         coalesce_streams=True,
-        extra_arguments=["--log-level=ERROR"],  # else every kernel warns of loopback on the terminal
+        # Else every kernel warns of loopback on the terminal, and one that Ctrl+C ends prints a traceback of its own.
+        extra_arguments=["--log-level=CRITICAL"],
         on_cell_execute=watch.start,
         on_cell_executed=watch.stop,
     )
+    client.watch = watch
     began = time.perf_counter()
+    failure = None
     try:
-        client.execute(env={**os.environ, "TEXTCLF_PROGRESS": "0"})
-    except CellExecutionError as failure:
-        outcome.error = f"{watch.where()}: {failure.ename}: {failure.evalue}"
-    except CellTimeoutError:
-        outcome.error = f"{watch.where()}: it took longer than {limit} seconds"
-    except DeadKernelError:
-        outcome.error = f"{watch.where()}: the kernel died (out of memory, or a crash in a library)"
-    except AssertionError:
-        # nbclient answers Ctrl-C by ending its kernel, and then stumbles over the kernel's absence.
-        if client.km is None:
-            raise KeyboardInterrupt from None
-        raise
-    except RuntimeError as failure:  # raised by jupyter_client when a kernel does not come up
-        outcome.error = f"{path.name}: the kernel did not start: {failure}"
+        with watch.looking_at(client.kernel):
+            client.execute(env={**os.environ, "TEXTCLF_PROGRESS": "0"})
+    except (Exception, asyncio.CancelledError) as problem:
+        failure = problem
+    if client.was_interrupted():  # whatever nbclient made of it: a dead kernel, a failed assertion, nothing
+        raise Interrupted(watch.where()) from None
     outcome.seconds = time.perf_counter() - began
+    outcome.cells, outcome.peak_mb = watch.seconds, watch.peak_mb
+    match failure:
+        case CellExecutionError():
+            outcome.error = f"{watch.where()}: {failure.ename}: {failure.evalue}"
+        case DeadKernelError() if watch.stopped:
+            outcome.error = (
+                f"{watch.where()}: stopped, because for {duration(stuck)} it neither computed nor printed: "
+                "it waits for something that does not come"
+            )
+        case DeadKernelError():
+            outcome.error = f"{watch.where()}: the kernel died (out of memory, or a crash in a library)"
+        case RuntimeError():  # raised by jupyter_client when a kernel does not come up
+            outcome.error = f"{path.name}: the kernel did not start: {failure}"
+        case BaseException():
+            raise failure
     return outcome
 
 
-class _Watch:
-    """Knows which cell is running, and for how long."""
+class _Client(NotebookClient):
+    """nbclient's, with a watch that hears of every output."""
 
-    def __init__(self, notebook: NotebookNode, outcome: Outcome, tell: Callable[[int, int], None]):
-        self.outcome, self.tell = outcome, tell
-        self.cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-        self.number = 0
-        self.began = 0.0
-        for cell in self.cells:  # else the cells after a failing one would still show an earlier run
-            cell.outputs, cell.execution_count = [], None
+    watch: Watch
 
-    def start(self, **_) -> None:
-        self.number += 1
-        self.began = time.perf_counter()
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        self.watch.hear()
+        return super().process_message(msg, cell, cell_index)
 
-    def stop(self, **_) -> None:
-        self.outcome.longest = max(self.outcome.longest, time.perf_counter() - self.began)
-        self.tell(self.number, len(self.cells))
+    def was_interrupted(self) -> bool:
+        """Whether nbclient has answered Ctrl+C or SIGTERM: it then ends its kernel, and notes that in this future."""
+        return hasattr(self, "_async_cleanup_kernel_future")
 
-    def where(self) -> str:
-        source = self.cells[self.number - 1].source.strip()
-        first = source.splitlines()[0] if source else ""
-        return f"{self.outcome.path.name}, cell [{self.number}] `{first}`"
+    def kernel(self) -> psutil.Process | None:
+        """The kernel's process, None if it does not run (yet, or any more)."""
+        pid = getattr(getattr(self.km, "provisioner", None), "pid", None)
+        with suppress(psutil.Error):
+            return psutil.Process(pid) if pid else None
 
 
 def read(path: Path) -> NotebookNode:
@@ -228,11 +286,11 @@ def tell_failures(outcomes: list[Outcome], console: Console) -> list[Outcome]:
 
 def _table(outcomes: list[Outcome]) -> Table:
     table = Table("lesson")
-    for column in "wait (s)", "longest cell (s)", "claims held":
+    for column in "wait (s)", "longest cell (s)", "peak memory (MB)", "claims held":
         table.add_column(column, justify="right")
     table.add_column("")
     for outcome in outcomes:
         state = "[bold red]failed" if outcome.error else "[green]ok"
-        times = f"{outcome.seconds:.1f}", f"{outcome.longest:.1f}"
-        table.add_row(outcome.path.stem, *times, str(outcome.claims), state)
+        measured = f"{outcome.seconds:.1f}", f"{outcome.longest:.1f}", f"{outcome.peak_mb:,}"
+        table.add_row(outcome.path.stem, *measured, str(outcome.claims), state)
     return table

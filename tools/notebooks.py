@@ -2,10 +2,14 @@
 
     python tools/notebooks.py            run all lessons
     python tools/notebooks.py 02 5       run some
+    python tools/notebooks.py --no-amx   run them as on a processor without AMX; store their times and nothing else
+    python tools/notebooks.py --tables   run nothing; write the tables below anew from docs/timings.json
     python tools/notebooks.py --check    run nothing; tell where notebooks, docs/timings.json and README.md disagree
 
 The notebooks say what is read, the run says what is waited for. From the two come docs/timings.json, the table at the
-top of each lesson (its cell tagged `times`) and the README's table of lessons: none of them is written by hand.
+top of each lesson (its cell tagged `times`) and the README's table of lessons: none of them is written by hand. Waits
+are measured in two columns, with AMX and without (`textclf_lesson.waits`): a run fills the one that holds where it runs
+and keeps the other.
 """
 
 import argparse
@@ -15,29 +19,51 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 from rich.console import Console
 
-from textclf_lesson import runner
+from textclf_lesson import course, machine, runner, waits
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- lessons:start -->", "<!-- lessons:end -->"
 WORDS_A_MINUTE = 180  # slower than a novel: there are formulas, and guesses to write down
 MINUTES_A_CELL = 0.5  # to read the code, and look at what came out
+# What a lesson keeps to on two quiet cores without AMX. What is over it is marked and fails nothing: machines differ.
+BUDGET = {
+    "wait_s": (120, "wait {:.0f} s"),
+    "longest_cell_s": (45, "longest cell {:.0f} s"),
+    "peak_mb": (2000, "peak memory {:,} MB"),
+}
+
+AMX = (
+    "*AMX*: matrix instructions that Intel's newer server processors have and most laptops lack. `textclf doctor` says "
+    "which wait is yours."
+)
+
+Book = dict[str, dict[str, Any]]
 
 
 def main(arguments: list[str]) -> int:
     """0 if all is well; 1 if a lesson failed, or the check found something, each told in a line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lessons", nargs="*", help="numbers; all lessons if there is none")
+    parser.add_argument("--no-amx", action="store_true", help="as without AMX; the times alone are stored")
+    parser.add_argument("--tables", action="store_true", help="run nothing, write the tables from docs/timings.json")
     parser.add_argument("--check", action="store_true", help="run nothing, only compare")
     options = parser.parse_args(arguments)
     try:
+        if options.tables:
+            write_tables(ROOT, waits.read(ROOT / "docs" / "timings.json"))
+            return 0
         if not options.check:
-            return renew(ROOT, chosen(ROOT, options.lessons))
+            if options.no_amx and machine.has_amx():
+                os.environ |= machine.NO_AMX
+            return renew(ROOT, chosen(ROOT, options.lessons), times_only=options.no_amx)
         problems = check(ROOT)
     except ValueError as problem:
         problems = [str(problem)]
@@ -62,49 +88,90 @@ def chosen(root: Path, numbers: list[str]) -> list[Path]:
     return [path for path in lessons(root) if not numbers or path.name.startswith(wanted)]
 
 
-def renew(root: Path, paths: list[Path]) -> int:
-    """Run the notebooks and store those that ran through; a failing one stays as it was. Then write the times."""
-    readme = root / "README.md"
-    with_table(readme.read_text(encoding="utf-8"), "")  # raises now, not after the wait
+def renew(root: Path, paths: list[Path], times_only: bool = False) -> int:
+    """Run the notebooks and store those that ran through; a failing one stays as it was. Then write the times.
+
+    times_only: store nothing of the notebooks but their table of times. Interrupted by Ctrl+C, it keeps what has
+    finished and returns 130.
+    """
+    with_table((root / "README.md").read_text(encoding="utf-8"), "")  # raises now, not after the wait
     console = Console()
-    outcomes, entries = [], {}
-    machine = this_machine() if paths == lessons(root) else read_timings(root)["machine"]
-    for outcome in runner.run_all(paths, console):
-        outcomes.append(outcome)
-        if not outcome.error:
-            tidy(outcome.notebook)
-            entry = timing(outcome)
-            fill_times(outcome.notebook, entry, machine)
-            runner.write(outcome.path, nbformat.writes(outcome.notebook) + "\n")
-            runner.save(outcome, root / "build" / "lessons")
-            entries[outcome.path.stem] = entry
+    book = partial(waits.read, root / "docs" / "timings.json")
+    outcomes, entries, interrupted = [], {}, None
+    try:
+        for outcome in runner.run_all(paths, console):
+            outcomes.append(outcome)
+            if outcome.error:
+                continue
+            stem, measured = outcome.path.stem, timing(outcome)
+            entries[stem] = {waits.this_column(): measured}
+            if times_only:  # of a lesson that has an entry, what it says of the notebook stays: `check` compares that
+                entries[stem] |= {} if stem in book() else facts(runner.read(outcome.path))
+            else:
+                entries[stem] |= facts(outcome.notebook)
+                tidy(outcome.notebook)
+                fill_times(outcome.notebook, book().get(stem, {}) | entries[stem])
+                runner.write(outcome.path, nbformat.writes(outcome.notebook) + "\n")
+                runner.save(outcome, root / "build" / "lessons")
+            for line in over_budget(stem, measured):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+    except KeyboardInterrupt as stop:
+        interrupted = stop
     failed = runner.tell_failures(outcomes, console)
-    known = read_timings(root)["lessons"] | entries  # read now: another run may have written in the meantime
+    known = book()  # read now: another run may have written in the meantime
     present = [path.stem for path in lessons(root)]
-    timings = {"machine": machine, "lessons": {stem: known[stem] for stem in present if stem in known}}
-    runner.write(root / "docs" / "timings.json", json.dumps(timings, indent=1, ensure_ascii=False) + "\n")
-    runner.write(readme, with_table(readme.read_text(encoding="utf-8"), table(root, timings)))
-    console.print(f"{len(outcomes) - len(failed)} lessons stored, {len(failed)} failed and left as they were.")
+    merged = {stem: known.get(stem, {}) | entries.get(stem, {}) for stem in present}
+    write_tables(root, {stem: waits.in_order(entry) for stem, entry in merged.items() if entry})
+    stored = "times stored" if times_only else "lessons stored"
+    console.print(f"{len(entries)} {stored}, {len(failed)} failed and left as they were.")
+    if interrupted is not None:
+        for line in runner.farewell(interrupted, paths, len(outcomes), "tools/notebooks.py"):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return 130
     return 1 if failed else 0
+
+
+def over_budget(stem: str, measured: dict[str, Any]) -> list[str]:
+    """One line if a lesson's times or memory passed the BUDGET."""
+    passed = [
+        f"{words.format(measured[name])} (of {most:,})"
+        for name, (most, words) in BUDGET.items()
+        if measured[name] > most
+    ]
+    return [f"▲ {stem} is over the budget: {', '.join(passed)}"] if passed else []
+
+
+def write_tables(root: Path, book: Book) -> None:
+    """Store the book of times, and from it the README's table and the times cell of each lesson; nothing else."""
+    for path in lessons(root):
+        if entry := book.get(path.stem):
+            notebook = runner.read(path)
+            before = [cell.source for cell in times_cells(notebook)]
+            fill_times(notebook, entry)
+            if before != [cell.source for cell in times_cells(notebook)]:
+                runner.write(path, nbformat.writes(notebook) + "\n")
+    runner.write(root / "docs" / "timings.json", json.dumps({"lessons": book}, indent=1, ensure_ascii=False) + "\n")
+    readme = root / "README.md"
+    runner.write(readme, with_table(readme.read_text(encoding="utf-8"), table(root, book)))
 
 
 def check(root: Path) -> list[str]:
     """Where the notebooks, the stored times and the README disagree, one sentence each."""
-    timings = read_timings(root)
+    book = waits.read(root / "docs" / "timings.json")
     problems = []
     for path in lessons(root):
-        entry = timings["lessons"].get(path.stem)
+        entry = book.get(path.stem)
         notebook = runner.read(path)
         if entry is None:
             problems.append(f"{path.name} has no times in docs/timings.json")
         elif entry | facts(notebook) != entry:
             problems.append(f"{path.name} has changed since docs/timings.json was written")
-        elif [cell.source for cell in times_cells(notebook)] != [times(entry, timings["machine"])]:
+        elif [cell.source for cell in times_cells(notebook)] != [times(entry)]:
             problems.append(f"{path.name} does not show the times of docs/timings.json")
-    stale = set(timings["lessons"]) - {path.stem for path in lessons(root)}
+    stale = set(book) - {path.stem for path in lessons(root)}
     problems += [f"docs/timings.json has times of {stem}, which is no notebook" for stem in sorted(stale)]
     readme = (root / "README.md").read_text(encoding="utf-8")
-    if not problems and with_table(readme, table(root, timings)) != readme:
+    if not problems and with_table(readme, table(root, book)) != readme:
         problems.append("README.md: its table of lessons is not the one of docs/timings.json")
     return [f"{problem}; make notebooks" for problem in problems]
 
@@ -127,16 +194,6 @@ def tidy(notebook: NotebookNode) -> None:
 # --- times ------------------------------------------------------------------------------------------------------------
 
 
-def read_timings(root: Path) -> dict:
-    """What the last runs took; an empty book for this machine if there is none yet."""
-    path = root / "docs" / "timings.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"machine": this_machine(), "lessons": {}}
-
-
-def this_machine() -> dict:
-    return {"cores": os.cpu_count(), "python": platform.python_version()}
-
-
 def facts(notebook: NotebookNode) -> dict:
     """What can be told of a stored notebook without running it."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -152,46 +209,71 @@ def facts(notebook: NotebookNode) -> dict:
     }
 
 
-def timing(outcome: runner.Outcome) -> dict:
-    measured = {"wait_s": round(outcome.seconds, 1), "longest_cell_s": round(outcome.longest, 1)}
-    return facts(outcome.notebook) | measured
+def timing(outcome: runner.Outcome) -> dict[str, Any]:
+    """What one column of the book says of a run."""
+    long = {str(number): round(seconds, 1) for number, seconds in outcome.cells.items() if seconds >= waits.LONG}
+    return {
+        "processor": machine.processor(),
+        "cores": course.cores(),
+        "python": platform.python_version(),
+        "wait_s": round(outcome.seconds, 1),
+        "longest_cell_s": round(outcome.longest, 1),
+        "long_cells_s": long,
+        "peak_mb": outcome.peak_mb,
+    }
 
 
-def times(entry: dict, machine: dict) -> str:
+def times(entry: dict[str, Any]) -> str:
     """The table that a learner finds at the top of a lesson."""
-    cores = f"{machine['cores']} cores" if machine["cores"] > 1 else "1 core"
-    return f"| read | wait on {cores} |\n|---|---|\n| {entry['read_min']} min | {wait(entry['wait_s'])} |"
-
-
-def wait(seconds: float) -> str:
-    """A time to wait for, in words, never less than it was."""
-    return "under 1 min" if seconds < 60 else f"{math.ceil(seconds / 60)} min"
+    heads, cells = ["read"], [f"{entry['read_min']} min"]
+    for column, words in waits.COLUMNS.items():
+        cores = f" on {entry[column]['cores']} cores" if column in entry else ""
+        heads.append(f"wait{cores} {words}")
+        cells.append(waits.wait(entry, column))
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", f"| {' | '.join(cells)} |"]
+    return "\n".join([*lines, "", AMX])
 
 
 def times_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if "times" in cell.metadata.get("tags", [])]
 
 
-def fill_times(notebook: NotebookNode, entry: dict, machine: dict) -> None:
+def fill_times(notebook: NotebookNode, entry: dict[str, Any]) -> None:
     for cell in times_cells(notebook):
-        cell.source = times(entry, machine)
+        cell.source = times(entry)
 
 
 # --- the README -------------------------------------------------------------------------------------------------------
 
 
-def table(root: Path, timings: dict) -> str:
-    """The README's table: one row a lesson that has been run."""
+def table(root: Path, book: Book) -> str:
+    """The README's table: one row a lesson that has been run, their sum, and what was measured on."""
+    present = [(path, book[path.stem]) for path in lessons(root) if path.stem in book]
 
     def rows() -> Iterator[str]:
-        yield "| lesson | read | wait |"
-        yield "|---|---|---|"
-        for path in lessons(root):
-            if entry := timings["lessons"].get(path.stem):
-                title = f"[{entry['title']}](notebooks/{path.name})"
-                yield f"| {title} | {entry['read_min']} min | {wait(entry['wait_s'])} |"
+        yield f"| lesson | read | {' | '.join(f'wait {words}' for words in waits.COLUMNS.values())} | peak memory |"
+        yield "|---|---|---|---|---|"
+        for path, entry in present:
+            title = f"[{entry['title']}](notebooks/{path.name})"
+            cells = [waits.wait(entry, column) for column in waits.COLUMNS] + [gigabytes(waits.peak_mb(entry))]
+            yield f"| {title} | {entry['read_min']} min | {' | '.join(cells)} |"
+        sums = [together([entry for _, entry in present], column) for column in waits.COLUMNS]
+        yield f"| together | {sum(entry['read_min'] for _, entry in present)} min | {' | '.join(sums)} | |"
+        yield ""
+        for column, words in waits.COLUMNS.items():
+            yield f"- {words}: {waits.processors(book, column) or 'not measured yet'}"
 
     return "\n".join(rows())
+
+
+def together(entries: list[dict[str, Any]], column: str) -> str:
+    """The sum of a column's waits; a dash unless every lesson was measured."""
+    known = [entry[column]["wait_s"] for entry in entries if column in entry]
+    return waits.words(sum(known)) if known and len(known) == len(entries) else "–"
+
+
+def gigabytes(megabytes: int | None) -> str:
+    return "–" if megabytes is None else f"{megabytes / 1000:.1f} GB"
 
 
 def with_table(readme: str, lines: str) -> str:

@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from textclf_lesson import runner
+from textclf_lesson import course, machine, runner, waits
 from tools import notebooks as tool
 
 MARKDOWN, CODE = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
@@ -41,6 +41,25 @@ def renewed(root, capsys):
     return root
 
 
+@pytest.fixture
+def without_amx(monkeypatch):
+    """From here on torch and the tool take this machine for one without AMX, whether it is or not."""
+    for name, value in machine.NO_AMX.items():
+        monkeypatch.setenv(name, value)
+    assert waits.this_column() == "without_amx"
+
+
+def book(root) -> dict:
+    return json.loads((root / "docs" / "timings.json").read_text(encoding="utf-8"))["lessons"]
+
+
+def bytes_but_times(path) -> bytes:
+    """A notebook as it is stored, its times cell blanked."""
+    notebook = nbformat.read(path, 4)
+    tool.times_cells(notebook)[0].source = ""
+    return nbformat.writes(notebook).encode()
+
+
 def test_a_run_stores_lessons_clean_with_their_ids_and_leaves_failing_ones(root, capsys):
     before = nbformat.read(root / "notebooks" / "07_trial.ipynb", 4)
     failing = (root / "notebooks" / "08_fails.ipynb").read_bytes()
@@ -64,25 +83,95 @@ def test_a_second_run_changes_nothing_but_times(renewed, capsys):
 
 
 def test_times_go_into_the_book_the_lesson_and_the_readme(renewed):
-    book = json.loads((renewed / "docs" / "timings.json").read_text(encoding="utf-8"))
-    entry = book["lessons"]["07_trial"]
+    entry = book(renewed)["07_trial"]
     assert {"title": "7 · A trial", "cells": 2, "claims": 1, "read_min": 2}.items() <= entry.items()
-    assert 0 < entry["longest_cell_s"] + 0.1 <= entry["wait_s"] + 0.1
-    assert book["machine"].keys() == {"cores", "python"}
+    (column,) = entry.keys() & waits.COLUMNS.keys()
+    measured = entry[column]
+    assert column == waits.this_column()
+    assert 0 < measured["longest_cell_s"] + 0.1 <= measured["wait_s"] + 0.1
+    assert measured["long_cells_s"] == {}
+    assert (measured["processor"], measured["cores"]) == (machine.processor(), course.cores())
+    assert 20 < measured["peak_mb"] < 2000  # of a kernel that has imported nothing
     cell = runner.read(renewed / "notebooks" / "07_trial.ipynb").cells[1]
-    assert cell.source == tool.times(entry, book["machine"])
-    assert cell.source.endswith("| 2 min | under 1 min |")
+    assert cell.source == tool.times(entry)
+    waited = ["under 1 min" if name == column else "–" for name in waits.COLUMNS]
+    assert f"| 2 min | {waited[0]} | {waited[1]} |" in cell.source.splitlines()
     readme = (renewed / "README.md").read_text(encoding="utf-8")
-    row = "| [7 · A trial](notebooks/07_trial.ipynb) | 2 min | under 1 min |"
-    assert readme.splitlines()[-4:] == ["|---|---|---|", row, tool.END, "after"]
-    assert readme.startswith(f"before\n{tool.START}\n| lesson |")
+    assert readme.startswith(f"before\n{tool.START}\n| lesson |") and readme.endswith(f"\n{tool.END}\nafter\n")
+    peak = tool.gigabytes(measured["peak_mb"])
+    row = f"| [7 · A trial](notebooks/07_trial.ipynb) | 2 min | {waited[0]} | {waited[1]} | {peak} |"
+    assert row in readme.splitlines()
+    assert f"- {waits.COLUMNS[column]}: {measured['cores']} cores of {machine.processor()}" in readme.splitlines()
+
+
+def test_times_without_amx_fill_their_column_and_leave_the_rest_of_the_notebook(root, without_amx, capsys):
+    """As `--no-amx` does. The other column is that of an earlier run on a processor with AMX."""
+    (root / "notebooks" / "08_fails.ipynb").unlink()
+    path = root / "notebooks" / "07_trial.ipynb"
+    tool.renew(root, [path])
+    first = book(root)["07_trial"]
+    with_amx = first["without_amx"] | {"processor": "Another", "cores": 4, "wait_s": 185.0, "peak_mb": 3210}
+    entry = waits.in_order({**{k: v for k, v in first.items() if k != "without_amx"}, "with_amx": with_amx})
+    tool.write_tables(root, {"07_trial": entry})
+    before = bytes_but_times(path)
+    assert tool.check(root) == []
+    assert tool.renew(root, [path], times_only=True) == 0
+    assert "1 times stored, 0 failed" in capsys.readouterr().out
+    after = book(root)["07_trial"]
+    assert after["with_amx"] == with_amx
+    assert after["without_amx"]["processor"] == machine.processor()
+    assert [name for name in after if name in waits.COLUMNS] == ["with_amx", "without_amx"]
+    assert bytes_but_times(path) == before
+    cores = after["without_amx"]["cores"]
+    head, _, row, *_ = tool.times_cells(runner.read(path))[0].source.splitlines()
+    assert head == f"| read | wait on 4 cores with AMX | wait on {cores} cores without AMX |"
+    assert row == "| 2 min | 4 min | under 1 min |"
+    assert "| 4 min | under 1 min | 3.2 GB |" in (root / "README.md").read_text(encoding="utf-8")
+    assert tool.check(root) == []
+
+
+def test_times_alone_do_not_hide_that_a_lesson_has_changed(renewed):
+    spoil_prose(renewed)
+    tool.renew(renewed, tool.lessons(renewed), times_only=True)
+    (problem,) = tool.check(renewed)
+    assert "07_trial.ipynb has changed since" in problem
+
+
+def test_the_book_that_had_one_column_is_read_and_written_anew(renewed):
+    entry = book(renewed)["07_trial"]
+    (column,) = entry.keys() & waits.COLUMNS.keys()
+    measured = {name: entry[column][name] for name in ("wait_s", "longest_cell_s")}
+    old = {name: value for name, value in entry.items() if name != column} | measured
+    path = renewed / "docs" / "timings.json"
+    path.write_text(json.dumps({"machine": {"cores": 2, "python": "3.11.7"}, "lessons": {"07_trial": old}}))
+    before = bytes_but_times(renewed / "notebooks" / "07_trial.ipynb")
+    tool.write_tables(renewed, waits.read(path))
+    new = book(renewed)["07_trial"]
+    assert new.keys() & waits.COLUMNS.keys() == {"with_amx"}
+    assert new["with_amx"] == measured | {"processor": waits.FIRST_PROCESSOR, "cores": 2, "python": "3.11.7"}
+    assert bytes_but_times(renewed / "notebooks" / "07_trial.ipynb") == before
+    assert tool.check(renewed) == []
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"lessons": 3}', '{"lessons": {"07_trial": 4}}', '{"machine": {}}'])
+def test_a_book_that_is_none_is_told(root, broken):
+    (root / "docs" / "timings.json").write_text(broken)
+    with pytest.raises(ValueError, match=r"timings.json is no book of times .*; restore it: git checkout "):
+        tool.check(root)
+
+
+def test_what_is_over_the_budget_is_marked_and_nothing_else():
+    kept = {"wait_s": 119.0, "longest_cell_s": 44.0, "peak_mb": 1999}
+    assert tool.over_budget("07_trial", kept) == []
+    (line,) = tool.over_budget("07_trial", kept | {"longest_cell_s": 51.3, "peak_mb": 3210})
+    assert line == "▲ 07_trial is over the budget: longest cell 51 s (of 45), peak memory 3,210 MB (of 2,000)"
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.2, "under 1 min"), (59.9, "under 1 min"), (60, "1 min"), (61, "2 min")]
 )
 def test_a_wait_is_never_told_shorter_than_it_was(seconds, words):
-    assert tool.wait(seconds) == words
+    assert waits.words(seconds) == words
 
 
 def test_one_lesson_can_be_run_and_lesson_0_goes_with_it(root):

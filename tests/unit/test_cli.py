@@ -1,5 +1,6 @@
 """The command `textclf`, as a user types it: what it prints, what it leaves, how it exits."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from local_index import digest, zipped
 from typer.testing import CliRunner
 
-from textclf_lesson import assets, models
+from textclf_lesson import assets, course, machine, models
 from textclf_lesson.cli import app
 from textclf_lesson.doctor import check
 
@@ -147,15 +148,41 @@ def test_without_its_data_nothing_is_trained_and_one_sentence_says_so(tmp_path):
 # doctor
 
 
-def test_doctor_says_one_line_when_all_is_well(films):
+def test_doctor_describes_the_machine_and_misses_nothing_when_all_is_well(films):
     textclf("fetch", "films")
-    assert textclf("doctor", "--lesson", "2") == "Nothing is missing for lesson 02.\n"
+    this, waits, nothing = textclf("doctor", "--lesson", "2").splitlines()
+    assert this.startswith(f"This machine: {course.cores()} core") and f", {machine.processor()}, " in this
+    assert this.endswith(" GB of memory.") and waits.startswith("Of a lesson's two waits, the one with")
+    assert nothing == "Nothing is missing for lesson 02."
 
 
 def test_doctor_names_what_is_missing_for_the_lesson_and_nothing_else(films):
-    assert textclf("doctor", "--lesson", "2", code=1) == (
-        "✗ films: Texts of films (0 MB to download)\n  → `textclf fetch films`\n"
-    )
+    said = textclf("doctor", "--lesson", "2", code=1)
+    assert said.startswith("✗ films: Texts of films (0 MB to download)\n  → `textclf fetch films`\nThis machine: ")
+    assert "Nothing is missing" not in said and said.count("✗") == 1
+
+
+def test_doctor_says_which_wait_holds_here(films, monkeypatch):
+    textclf("fetch", "films")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+    assert "the one without AMX holds here." in textclf("doctor", "--lesson", "2")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    assert f"the one {'with' if machine.has_amx() else 'without'} AMX holds here." in textclf("doctor", "-l", "2")
+
+
+def test_doctor_warns_if_the_free_memory_is_less_than_a_lesson_needs(films, tmp_path):
+    """The peak memory of the lessons stands in the course's book of times; what is free here is what it is."""
+    textclf("fetch", "films")
+    assert "⚠" not in textclf("doctor", "--lesson", "2")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "docs").mkdir()
+    measured = {"processor": "Some Processor", "cores": 2, "wait_s": 9.0, "longest_cell_s": 1.0}
+    columns = {"02_two": {"with_amx": measured | {"peak_mb": 900}}, "03_three": {"without_amx": measured}}
+    columns["02_two"]["without_amx"] = measured | {"peak_mb": 10**9}
+    (tmp_path / "docs" / "timings.json").write_text(json.dumps({"lessons": columns}))
+    said = textclf("doctor", "--lesson", "2")
+    assert re.search(r"⚠ Only [\d.]+ GB of memory are free, and lesson 02 needs 1000000.0 GB: close other", said)
+    assert "⚠" not in textclf("doctor", "--lesson", "3")
 
 
 def test_doctor_sees_that_the_disk_is_too_small(films):
@@ -191,7 +218,13 @@ def test_run_executes_the_lessons_asked_for(films, tmp_path):
     for name in ("02_two.ipynb", "03_three.ipynb"):
         cell = nbformat.v4.new_code_cell(f"print('✓ {name} ran')")
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / name)
-    textclf("run", "2", "--out", "out")
+    (tmp_path / "docs").mkdir()
+    measured = {"processor": "Some Processor", "cores": 2, "wait_s": 100.0, "longest_cell_s": 1.0}
+    entry = {"with_amx": measured, "without_amx": measured}
+    (tmp_path / "docs" / "timings.json").write_text(json.dumps({"lessons": {"02_two": entry, "03_three": entry}}))
+    said = textclf("run", "2", "--out", "out")
+    assert said.index("  02_two  2 min\n") < said.index("  together  2 min\n") < said.index("02_two ok after ")
+    assert "  03_three" not in said and "  measured on 2 cores of Some Processor\n" in said
     assert sorted(path.name for path in (tmp_path / "out").glob("*.ipynb")) == ["02_two.ipynb"]
     assert "✓ 02_two.ipynb ran" in (tmp_path / "out" / "02_two.ipynb").read_text()
 

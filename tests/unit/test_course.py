@@ -79,7 +79,7 @@ def test_source_is_shown_highlighted_and_as_text(make_notebook):
 
 
 def test_a_method_is_shown_without_its_indentation(make_notebook):
-    source = "from textclf_lesson import course, runner\ncourse.show_source(runner._Watch.where)"
+    source = "from textclf_lesson import course, watch\ncourse.show_source(watch.Watch.where)"
     (output,) = run(make_notebook(source)).cells[0].outputs
     assert output.data["text/plain"].startswith("def where(self)")
 

@@ -1,5 +1,6 @@
 """Lessons run in real kernels: what is written, what is told, and what happens when something breaks."""
 
+import json
 import re
 import signal
 import subprocess
@@ -8,9 +9,10 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
-from textclf_lesson import runner
+from textclf_lesson import machine, runner, waits
 from textclf_lesson.render import to_html
 
 LESSON = ("# 7 · A trial", "print('✓ one holds')\nprint('✓ so does two')", "1 + 1", "import time; time.sleep(0.3)")
@@ -24,6 +26,7 @@ def test_a_lesson_is_run_counted_and_timed(make_notebook):
     assert outcome.error == ""
     assert outcome.claims == 2
     assert outcome.seconds > outcome.longest >= 0.3
+    assert list(outcome.cells) == [1, 2, 3] and outcome.longest == outcome.cells[3]
     assert told == [(1, 3), (2, 3), (3, 3)]
     assert [cell.execution_count for cell in outcome.notebook.cells[1:]] == [1, 2, 3]
     assert "execution" not in outcome.notebook.cells[1].metadata
@@ -41,8 +44,8 @@ def test_a_run_leaves_an_executed_copy_a_page_and_a_table(make_notebook, tmp_pat
     assert nbformat.read(out / "07_trial.ipynb", 4).cells[2].outputs[0].data["text/plain"] == "2"
     assert "<title>7 · A trial</title>" in (out / "07_trial.html").read_text(encoding="utf-8")
     told = capsys.readouterr().out
-    assert re.search(r"07_trial\W+\d+\.\d\W+\d+\.\d\W+2\W+ok", told)
-    assert re.search(r"08_another\W+\d+\.\d\W+\d+\.\d\W+0\W+ok", told)
+    assert re.search(r"07_trial\W+\d+\.\d\W+\d+\.\d\W+\d+\W+2\W+ok", told)
+    assert re.search(r"08_another\W+\d+\.\d\W+\d+\.\d\W+\d+\W+0\W+ok", told)
     assert told.rstrip().endswith("To work through them yourself: make lab")
 
 
@@ -68,9 +71,112 @@ def test_outputs_of_an_earlier_run_are_not_taken_for_this_one(make_notebook):
     assert outcome.notebook.cells[1].outputs == []
 
 
-def test_a_cell_over_the_limit_ends_its_lesson(make_notebook):
-    outcome = runner.execute(make_notebook("import time", "while True: time.sleep(0.1)"), limit=1)
-    assert outcome.error == ("07_trial.ipynb, cell [2] `while True: time.sleep(0.1)`: it took longer than 1 seconds")
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+COUNT = "import time\nend = time.monotonic() + 4\nwhile time.monotonic() < end: pass"
+PRINT = "import time\nfor number in range(8):\n    time.sleep(0.5)\n    print(number)"
+ELSEWHERE = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {COUNT!r}], check=True)"
+
+
+@pytest.mark.parametrize("busy", [COUNT, PRINT, ELSEWHERE], ids=["computes", "prints", "lets another process compute"])
+def test_a_cell_that_goes_on_may_take_any_time(make_notebook, busy):
+    outcome = runner.execute(make_notebook(busy), stuck=2)
+    assert outcome.error == ""
+    assert outcome.longest > 2
+
+
+def test_a_cell_that_neither_computes_nor_prints_is_stopped(make_notebook, tmp_path):
+    """And so is what it started: here a process that would outlive it."""
+    lost = "import os, pathlib, subprocess\nchild = subprocess.Popen(['sleep', '600'])"
+    lost += "\npathlib.Path('pid').write_text(str(child.pid))"
+    outcome = runner.execute(make_notebook(lost, "\nchild.wait()", "print('✓ never reached')"), stuck=2)
+    assert outcome.error == (
+        "07_trial.ipynb, cell [2] `child.wait()`: stopped, because for 2 s it neither computed nor printed: "
+        "it waits for something that does not come"
+    )
+    assert list(outcome.cells) == [1] and outcome.claims == 0
+    assert not runs(int((tmp_path / "pid").read_text()))
+
+
+def test_a_long_wait_is_told_more_and_more_seldom(make_notebook):
+    lines = []
+    path = make_notebook("1", "import time; time.sleep(5)")
+    assert runner.execute(path, say=lines.append, long_wait=1).error == ""
+    start = "07_trial.ipynb, cell [2] `import time; time.sleep(5)` has been running for "
+    assert [line.removeprefix(start).split()[1:] for line in lines] == [["s"]] * 3  # after 1, 2 and 4 seconds
+
+
+def test_a_long_wait_is_told_with_what_is_known_of_it(make_notebook):
+    path = make_notebook("import time; time.sleep(2.5)", "time.sleep(2.5)")
+    measured = {"wait_s": 60.0, "longest_cell_s": 40.4}
+    for known, words in [
+        ({}, "no cell of this lesson took longer than 41 s when it was measured"),
+        ({"long_cells_s": {"1": 40.4}}, "expected about 40 s"),
+        ({"long_cells_s": {"9": 40.4}}, "expected under 10 s"),
+    ]:
+        store(path, **{waits.this_column(): measured | known})
+        lines = []
+        runner.execute(path, say=lines.append, long_wait=2)
+        assert lines[0].endswith(f" has been running for 2 s ({words})")
+
+
+def test_the_most_memory_is_noted_also_when_it_is_given_back_and_in_children(make_notebook):
+    small = runner.execute(make_notebook("import time; time.sleep(1)")).peak_mb
+    large = "import numpy\nx = numpy.ones(50_000_000)\ndel x"  # 400 MB
+    assert runner.execute(make_notebook(large)).peak_mb > small + 380
+    child = large.replace("del x", "import time; time.sleep(2)")
+    start = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    assert runner.execute(make_notebook(start)).peak_mb > small + 380
+
+
+def store(path: Path, **columns: dict) -> None:
+    """A book of times beside the notebook's folder, with the lesson of this notebook."""
+    folder = path.parents[1] / "docs"
+    folder.mkdir(exist_ok=True)
+    entry = {"title": "7 · A trial", "read_min": 2, "cells": 3, "claims": 2, **columns}
+    (folder / "timings.json").write_text(json.dumps({"lessons": {path.stem: entry}}), encoding="utf-8")
+
+
+@pytest.fixture
+def lesson(make_notebook, tmp_path):
+    """A notebook in a folder of a course of its own."""
+    (tmp_path / "notebooks").mkdir()
+    return make_notebook(*LESSON, name="notebooks/07_trial.ipynb")
+
+
+def measured(seconds: float, **more) -> dict:
+    return {"processor": "Some Processor", "cores": 2, "wait_s": seconds, "longest_cell_s": 9.0} | more
+
+
+def test_the_wait_to_expect_is_that_of_the_column_for_this_machine(lesson, tmp_path, monkeypatch):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+    other = tmp_path / "notebooks" / "08_another.ipynb"
+    monkeypatch.setattr(machine, "load", lambda: 0.0)
+    assert waits.forecast([lesson]) == []
+    store(lesson, with_amx=measured(61), without_amx=measured(301.5, cores=4))
+    head, row, together, where = waits.forecast([lesson])
+    assert head.startswith("The wait to expect (") and head.endswith(" without AMX):")
+    assert row.split("  ")[1:] == ["07_trial", "6 min"]
+    assert together.split() == ["together", "6", "min"]
+    assert where.strip() == "measured on 4 cores of Some Processor"
+    assert "at least 6 min" in waits.forecast([lesson, other])[2]
+    store(lesson, with_amx=measured(61))
+    assert waits.forecast([lesson])[1].endswith("  not measured (with AMX: 2 min)")
+
+
+def test_a_damaged_book_of_times_stops_no_lesson(lesson, tmp_path, capsys):
+    store(lesson)
+    (tmp_path / "docs" / "timings.json").write_text("{")
+    assert runner.run([lesson], tmp_path / "out") == 0
+
+
+def test_a_busy_machine_is_told_beforehand(lesson, monkeypatch):
+    monkeypatch.setattr(machine, "load", lambda: 1.66)
+    (line,) = waits.forecast([lesson])
+    assert line.startswith("This machine is busy already (1.7 of ") and line.endswith("): it will take longer.")
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------------
 
 
 def test_a_kernel_that_dies_is_told(make_notebook):
@@ -109,17 +215,54 @@ def test_kernels_start_in_the_folder_of_the_notebook_and_without_progress_bars(m
     assert notebook.cells[0].outputs[0].text == f"{path.parent.resolve()} 0\n"
 
 
-def test_an_interrupted_run_ends_at_once_and_leaves_no_kernel_behind(make_notebook, tmp_path):
-    path = make_notebook("import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)")
-    code = f"from pathlib import Path; from textclf_lesson.runner import run; run([Path({str(path)!r})], Path('out'))"
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+def runs(pid: int) -> bool:
+    """Whether the process is there and has not ended; one that nobody has asked how it ended (a zombie) has."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_what_was_done_and_leaves_no_kernel_behind(make_notebook, tmp_path, sign):
+    done = make_notebook(*LESSON)
+    sleeps = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
+    path, last = make_notebook(sleeps, name="08_another.ipynb"), tmp_path / "09_last.ipynb"
+    code = "import sys; from pathlib import Path; from textclf_lesson.runner import run\n"
+    code += f"sys.exit(run([Path(p) for p in {[str(done), str(path), str(last)]}], Path('out')))"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, **pipes)
     note = tmp_path / "pid"
     while not (note.exists() and note.read_text()):
         assert child.poll() is None
         time.sleep(0.05)
-    child.send_signal(signal.SIGINT)
-    assert child.communicate(timeout=30)[1].splitlines()[-1] == "KeyboardInterrupt"
-    assert not Path(f"/proc/{note.read_text()}").exists() or sys.platform != "linux"
+    child.send_signal(sign)
+    told, errors = child.communicate(timeout=120)
+    assert child.returncode == 130
+    assert "Traceback" not in told + errors
+    assert re.search(r"07_trial\W.*\W2\W+ok", told)
+    assert told.splitlines()[-4:] == [
+        "Read them in out/*.html. To work through them yourself: make lab",
+        "Interrupted at 08_another.ipynb, cell [1] `import os, pathlib, time`.",
+        "Finished and kept: 07_trial.",
+        "The rest: textclf run 08 09",
+    ]
+    assert sorted(page.name for page in (tmp_path / "out").glob("*.html")) == ["07_trial.html"]
+    assert not runs(int(note.read_text()))
+
+
+def test_interrupted_in_its_first_lesson_a_run_says_that_none_was_finished(tmp_path):
+    first, second = tmp_path / "01_trial.ipynb", tmp_path / "02_trial.ipynb"
+    stop = runner.Interrupted("01_trial.ipynb, cell [7] `trainer.train()`")
+    assert runner.farewell(stop, [first, second], 0) == [
+        "Interrupted at 01_trial.ipynb, cell [7] `trainer.train()`.",
+        "No lesson was finished.",
+        "The rest: textclf run 01 02",
+    ]
+    assert runner.farewell(KeyboardInterrupt(), [first, second], 2) == [
+        "Interrupted.",
+        "Finished and kept: 01_trial, 02_trial.",
+    ]
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
