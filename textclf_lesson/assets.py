@@ -26,9 +26,19 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def home() -> Path:
-    """The cache folder: `$TEXTCLF_HOME`, or else the platform's cache folder for this user."""
+    """The cache folder, absolute: `$TEXTCLF_HOME`, or else the platform's cache folder for this user.
+
+    A relative `$TEXTCLF_HOME` is made absolute in the environment, so that it names the same folder after a change of
+    the working directory, and in every process started from this one.
+    """
     chosen = os.environ.get("TEXTCLF_HOME")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("textclf_lesson")
+    if not chosen:
+        return platformdirs.user_cache_path("textclf_lesson").absolute()
+    folder = Path(chosen).expanduser()
+    if not folder.is_absolute():
+        folder = folder.absolute()
+        os.environ["TEXTCLF_HOME"] = str(folder)
+    return folder
 
 
 def fetch(name: str, progress: bool = True, again: bool = False) -> Path:
@@ -94,10 +104,10 @@ def _folder(name: str) -> Path:
 def _cached(name: str) -> Carrier | None:
     """The carrier whose files the cache holds, by the stamp; None too when the catalogue has moved on since."""
     try:
-        stamp = json.loads((_folder(name) / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        contents = json.loads((_folder(name) / STAMP).read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # no stamp, or not one of ours
         return None
-    return next((c for c in find(name).carriers if c.contents == stamp["sha256"]), None)
+    return next((c for c in find(name).carriers if c.contents == contents), None)
 
 
 def _fetch(asset: Asset, target: Path, progress: bool) -> None:
@@ -184,3 +194,6 @@ def _unwritable(asset: Asset, error: OSError) -> AssetError:
     return AssetError(
         f"{asset.name!r} could not be fetched: {reason}; {_kept(asset)}. {remedy}: `textclf fetch {asset.name}`."
     )
+
+
+home()  # at once: a relative $TEXTCLF_HOME is meant from the folder in which the program was started

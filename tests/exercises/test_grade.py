@@ -48,7 +48,7 @@ def wrong_answers(assignment: str) -> tuple:
 def honest(tmp_path_factory):
     """Every solution, and of two assignments blanks and typical wrong answers; graded once, two at a time."""
     folder, hints = tmp_path_factory.mktemp("class"), {}
-    shutil.copytree(submissions.SOLUTIONS, folder / "ada", ignore=shutil.ignore_patterns("14_*", "submission"))
+    shutil.copytree(submissions.SOLUTIONS, folder / "ada", ignore=shutil.ignore_patterns("14_*", "submission", "*.py"))
     for name in NAMES:
         submissions.write(submissions.exercise(name), folder / "bob" / f"{name}.ipynb")
         notebook, hints[name] = wrong_answers(name)
@@ -109,14 +109,14 @@ def test_nothing_printed_shows_a_hidden_test(honest):
 
 def test_grading_again_changes_and_runs_nothing(honest):
     folder, _, graded, _ = honest
-    kept = {path: path.stat().st_mtime_ns for path in (folder / ".grades").iterdir()}
+    kept = {path: path.stat().st_mtime_ns for path in (folder / ".grades").glob("*.json")}
     assert len(kept) == len(graded)
     outputs = ["--json", folder / "again.json", "--html", folder / "pages" / "class.html"]
     page = (folder / "grades.html").stat().st_mtime_ns
     assert results(grade(folder, *outputs), folder / "again.json") == graded
     assert (folder / "pages" / "class.html").read_bytes() == (folder / "grades.html").read_bytes()
     assert (folder / "grades.html").stat().st_mtime_ns == page, "the page was asked for elsewhere"
-    assert {path: path.stat().st_mtime_ns for path in (folder / ".grades").iterdir()} == kept
+    assert {path: path.stat().st_mtime_ns for path in (folder / ".grades").glob("*.json")} == kept
 
 
 # --- interrupted ------------------------------------------------------------------------------------------------------

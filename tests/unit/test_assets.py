@@ -506,6 +506,38 @@ def test_home_is_the_variable_or_the_users_cache(monkeypatch):
     assert assets.home() == assets.Path.home() / "somewhere"
     monkeypatch.delenv("TEXTCLF_HOME")
     assert assets.home().name == "textclf_lesson"
+    assert assets.home().is_absolute()
+
+
+@pytest.mark.parametrize("relative", ["cache", "./cache", "a/../cache", "."])
+def test_a_relative_home_is_one_folder_wherever_the_program_goes(tmp_path, monkeypatch, relative):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEXTCLF_HOME", relative)
+    first = assets.home()
+    assert first == tmp_path / relative
+    assert os.environ["TEXTCLF_HOME"] == str(first), "a process started from this one reads it from elsewhere"
+    monkeypatch.chdir("/")
+    assert assets.home() == first
+
+
+def test_a_relative_home_is_made_absolute_when_the_package_is_imported(tmp_path):
+    script = "import os; from textclf_lesson import assets; os.chdir('/'); print(assets.home())"
+    env = os.environ | {"TEXTCLF_HOME": "cache"}
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert run.stdout.strip() == str(tmp_path / "cache"), run.stderr
+
+
+STAMPS = ["{}", "[]", "null", "3", '"x"', '{"sha256": 3}', '{"sha256": {}}', "", "{", "[" * 100_000, b"\xff\xfe{"]
+
+
+@pytest.mark.parametrize("stamp", STAMPS, ids=range(len(STAMPS)))
+def test_a_spoilt_stamp_is_as_none(shelf, stamp):
+    shelf.list(films=[shelf.add("wheel", zipped({"pkg/films.txt": TEXT}), {"pkg/films.txt": TEXT})])
+    path = assets.fetch("films") / "asset.json"
+    path.write_bytes(stamp if isinstance(stamp, bytes) else stamp.encode())
+    assert not assets.is_ready("films")
+    assert assets.verify("films") == ["films is not in the cache."]
+    assert assets.is_ready(assets.fetch("films").name)
 
 
 # The catalogue of the course

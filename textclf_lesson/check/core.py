@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from textclf_lesson.catalog import AssetError
+
 # Where a check's ticks go. The grader, which runs several checks at once, listens elsewhere.
 say: ContextVar[Callable[[str], None]] = ContextVar("say", default=print)
 
@@ -36,6 +38,11 @@ class CheckFailed(AssertionError):
         return [f"✗ {self}"]
 
 
+class CheckFault(CheckFailed):
+    """The check itself failed: a fault of the course or of the machine. It says nothing about the answer, so
+    `textclf grade` takes no point for it."""
+
+
 class Stopped(BaseException):
     """The process that held the answer had to be ended. No Exception: a check must not take it for the learner's."""
 
@@ -43,9 +50,9 @@ class Stopped(BaseException):
 def item(judge: Callable[..., Iterator[str]]) -> Callable[..., float | None]:
     """Turn a generator of ticks into the check that learners call: `check.<name>(<their function>)`.
 
-    The check prints one line of ticks, or raises CheckFailed with one sentence. A judge of an item that is earned in
-    parts returns the points, and yields what is missing with a ✗ before it; the check returns them too, where nbgrader
-    and the grader find them.
+    The check prints one line of ticks, or raises CheckFailed with one sentence; CheckFault if it breaks itself. A judge
+    of an item that is earned in parts returns the points, and yields what is missing with a ✗ before it; the check
+    returns them too, where nbgrader and the grader find them.
     """
     name = judge.__name__
 
@@ -60,8 +67,10 @@ def item(judge: Callable[..., Iterator[str]]) -> Callable[..., float | None]:
             points = end.value
         except CheckFailed as failed:
             raise failed.with_traceback(None) from None
+        except AssetError as lacking:
+            raise CheckFault(f"This check could not judge `{name}`: {lacking}") from lacking
         except Exception as bug:
-            raise CheckFailed(
+            raise CheckFault(
                 f"This check could not judge `{name}`: {type(bug).__name__}: {bug}. "
                 "That is a fault of the course; please tell whoever teaches it what you returned."
             ) from bug
@@ -89,11 +98,13 @@ class Answer:
             raise self.fail(f"`{self.name}` should be a function; here it is {_article(kind(self._function))}.")
         try:
             value = self._function(*copy.deepcopy(arguments))
-        except NotImplementedError:
+        except NotYet:  # and no other NotImplementedError, which can come from any library
             raise self.fail(BLANK.format(name=self.name)) from None
         except CheckFailed:  # of a stand-in of ours: the grader's for a file that was handed in
             raise
         except Exception as error:
+            if hasattr(self._function, "remote_type") and not hasattr(error, "kind"):
+                raise  # the grader's own, on the way to the answer's process or back
             name, text = getattr(error, "kind", type(error).__name__), " ".join(str(error).split())
             given = ", ".join(map(short, arguments)) or "nothing"
             raise self.fail(f"`{self.name}` raised {name}: {text[:200]} (called with {given}).") from None

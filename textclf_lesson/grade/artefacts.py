@@ -10,13 +10,14 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from textclf_lesson.check.core import CheckFailed, Stopped
+from textclf_lesson.check.core import CheckFailed, CheckFault, Stopped
 from textclf_lesson.grade.process import Limits
 from textclf_lesson.grade.sitting import AnswerError, Sitting, printable
 
@@ -42,13 +43,23 @@ class Artefacts:
             self._sitting.close()
             self._sitting = self._ask = None
 
+    @property
+    def fault(self) -> str:
+        """What this machine lacked when the model was served, if anything."""
+        return self._sitting.fault if self._sitting else ""
+
+    @property
+    def short(self) -> bool:
+        return bool(self._sitting and self._sitting.short)
+
     def named(self, name: str) -> Callable:
         """What stands in for the submission's function of this name. Raises LookupError for another name."""
         return {"predictions_file": self.predictions, "served_model": self.served}[name]
 
     def predictions(self) -> pd.DataFrame:
-        """The table in predictions.csv; numbers as numbers, all else as text. Raises CheckFailed, Missing."""
-        text = _text(self._place(PREDICTIONS), LARGEST_TABLE)
+        """The table in predictions.csv; numbers as numbers, else as text. Raises CheckFailed, Missing, CheckFault."""
+        with _ours(PREDICTIONS):
+            text = _text(self._place(PREDICTIONS), LARGEST_TABLE)
         try:
             rows = list(csv.reader(io.StringIO(text), strict=True))
         except csv.Error as error:
@@ -67,15 +78,16 @@ class Artefacts:
         return table.set_axis(head, axis=1)
 
     def served(self, texts: list[str]) -> Any:
-        """What a service over the folder answers. Raises CheckFailed, Missing, Stopped."""
-        folder = self._place(MODEL)
-        _check_model(folder)
-        try:
+        """What a service over the folder answers. Raises CheckFailed, Missing, Stopped, CheckFault."""
+        with _ours(MODEL):
+            folder = self._place(MODEL)
+            _check_model(folder)
             if self._ask is None:
                 self._sitting = Sitting(self.limits, self.hidden)
                 self._sitting.start()
                 self._sitting.run("from textclf_lesson.grade.serving import ask")
                 self._ask = self._sitting.get("ask")
+        try:
             self._sitting.started()
             return self._ask(str(folder), texts)
         except AnswerError as error:
@@ -100,6 +112,15 @@ class Artefacts:
                 f"There is no {name}, neither in `{FOLDER}/` beside the notebook nor beside the notebook itself."
             )
         return self.folder / name
+
+
+@contextmanager
+def _ours(name: str) -> Iterator[None]:
+    """A block in which no code of the submission runs and nothing of it is read but bytes: its errors are not its."""
+    try:
+        yield
+    except (OSError, AnswerError) as error:
+        raise CheckFault(f"{name} could not be looked at here: {error}.") from error
 
 
 def beside(notebook: Path) -> Path:

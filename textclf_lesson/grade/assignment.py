@@ -4,11 +4,15 @@ import ast
 import builtins
 import json
 import re
+import stat
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
 from textclf_lesson.check.rubric import rubric_of
+from textclf_lesson.grade import names
 
+LARGEST = 100_000_000  # bytes of a notebook
 NOT_GRADED = "not-graded"  # tag of cells that train or measure, and that no item needs
 
 
@@ -94,15 +98,26 @@ def _assignment(path: Path) -> Assignment:
 
 
 def notebook_cells(path: Path) -> list[dict]:
-    """The cells of a notebook file, read as plain JSON so that mangled metadata stop nobody. Raises Unreadable."""
+    """The cells of a notebook file, read as plain JSON so that mangled metadata stop nobody.
+
+    UTF-8 with or without a byte order mark, UTF-16 and UTF-32; nbformat 3 too. Raises Unreadable for a file that is no
+    notebook, and OSError for one that this machine cannot read, which is not the learner's fault.
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise Unreadable("it is no file")  # a pipe, which might never end
+    if about.st_size > LARGEST:
+        raise Unreadable(f"the file is larger than {LARGEST / 1e6:g} MB")
+    content = path.read_bytes()
+    if not content.strip():
+        raise Unreadable("the file is empty")
+    if content.lstrip()[:1] == b"<":
+        raise Unreadable("the file is a web page and no notebook: download the notebook itself")
     try:
-        if path.stat().st_size > 100_000_000:
-            raise Unreadable("the file is larger than 100 MB")
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return [cell for cell in cells if isinstance(cell, dict)]
-    except Unreadable:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+        notebook = json.loads(content)
+        sheets = [notebook] if "cells" in notebook else notebook["worksheets"]  # of nbformat 3
+        return [cell for sheet in sheets for cell in sheet["cells"] if isinstance(cell, dict)]
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise Unreadable(f"the file is no notebook ({type(problem).__name__})") from None
 
 
@@ -118,24 +133,40 @@ def cells_to_run(path: Path, assignment: Assignment) -> list[Cell]:
         name = marks.get("grade_id")
         if cell.get("cell_type") != "code" or not source.strip() or marks.get("grade") is True or name in tests:
             continue
-        if name not in assignment.blanks and NOT_GRADED in _tags(cell):
+        if name not in assignment.blanks and (NOT_GRADED in _tags(cell) or not _is_python(cell)):
             continue
         cells.append(Cell(source, name if name in assignment.blanks else None))
     return cells
 
 
-def of_submission(path: Path, assignments: dict[str, Assignment]) -> Assignment | None:
-    """The assignment that a file answers: by the grade ids in it, else by its name; None if neither tells."""
+def of_submission(path: Path, assignments: dict[str, Assignment], name: str = "") -> Assignment | None:
+    """The assignment that a file answers; None if nothing tells.
+
+    Its grade ids tell, else the whole stem of the assignment in its name (`name` may have the folders on the way too),
+    else the functions that it defines, where an editor has dropped the metadata and somebody has renamed the file.
+    """
     try:
-        ids = {str(_marks(cell).get("grade_id")) for cell in notebook_cells(path)}
-    except Unreadable:
-        ids = set()
-    shared = {name: len(ids & set(assignment.blanks)) for name, assignment in assignments.items()}
-    best = max(shared, key=shared.get)
-    if shared[best]:
-        return assignments[best]
-    number = re.search(r"(?<!\d)(\d\d)_", path.name)
-    return next((a for name, a in assignments.items() if number and name.startswith(number[0])), None)
+        cells = notebook_cells(path)
+    except (Unreadable, OSError):
+        cells = []
+    name = (name or path.name).removesuffix(".ipynb")
+    best = _most_shared({str(_marks(cell).get("grade_id")) for cell in cells}, assignments, least=1)
+    called = names.assignment_in(name, best or assignments)
+    if called or len(best) == 1:
+        return assignments[called or best[0]]
+    number = re.match(r"\d\d(?!\d)", name.rpartition("/")[2])
+    if best and number:  # "quiz" alone, which every assignment has
+        return next((a for stem, a in assignments.items() if stem.startswith(number[0])), None)
+    defined = {found for cell in cells for found in re.findall(r"^def (\w+)\(", _source(cell), re.M)}
+    best = _most_shared(defined, assignments, least=2)
+    return assignments[best[0]] if len(best) == 1 else None
+
+
+def _most_shared(found: Container[str], assignments: dict[str, Assignment], least: int) -> list[str]:
+    """The assignments that share the most of these names with their blanks, if that are `least` or more."""
+    shared = {stem: sum(blank in found for blank in a.blanks) for stem, a in assignments.items()}
+    most = max(shared.values(), default=0)
+    return [stem for stem, count in shared.items() if count == most] if most >= least else []
 
 
 def _marks(cell: dict) -> dict:
@@ -151,7 +182,14 @@ def _tags(cell: dict) -> list:
     return tags if isinstance(tags, list) else []
 
 
+def _is_python(cell: dict) -> bool:
+    """VS Code keeps cells in other languages, a shell's for one, in the same notebook."""
+    metadata = cell.get("metadata")
+    vscode = metadata.get("vscode") if isinstance(metadata, dict) else None
+    return not isinstance(vscode, dict) or vscode.get("languageId", "python") in ("python", None)
+
+
 def _source(cell: dict) -> str:
-    source = cell.get("source", "")
+    source = cell.get("source", cell.get("input", ""))  # as nbformat 3 calls it
     lines = source if isinstance(source, list) else [source]
     return "".join(line for line in lines if isinstance(line, str))

@@ -2,62 +2,70 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from importlib import resources
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from textclf_lesson import __version__
-from textclf_lesson.grade import artefacts, process, sitting
+from textclf_lesson import __version__, assets
+from textclf_lesson.check import needs
+from textclf_lesson.grade import artefacts, handed_in, process, sitting
 from textclf_lesson.grade.assignment import Assignment, GradingError, of_submission, read_assignments
+from textclf_lesson.grade.handed_in import Found, HandedIn
 from textclf_lesson.grade.marking import Mark, Marks, mark
 
 COURSE = Path(__file__).resolve().parents[2]
 KEPT = ".grades"  # the folder, among the submissions, where results are kept
+CODE = {".py", ".toml", ".csv", ".txt", ".json"}  # the files of the package that a mark may rest on
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A notebook, the assignment it answers, and the folder of what is handed in beside it."""
+    """A notebook, the assignment it answers, and the folder of what is handed in beside it. `told`: for its note."""
 
     path: Path
     name: str
-    assignment: Assignment | None
+    assignment: Assignment
     files: Path | None = None
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Classroom:
-    """What is graded against what. `hidden` are the folders that no submission may see."""
+    """What is graded against what. `hidden` are the folders that no submission may see, `left` what is not graded and
+    why, `checks` a digest of all that marks rest on beside the submission and its solution."""
 
     folder: Path
     submissions: list[Submission]
     hidden: list[Path]
     solutions: Path
+    left: list[Marks] = field(default_factory=list)
+    checks: bytes = b""
+    unsaved: list[str] = field(default_factory=list)  # why results could not be kept
+    handed: HandedIn | None = None  # holds what was unpacked
 
     def kept_at(self, submission: Submission) -> Path:
-        """Where this result is kept. Another submission, solution or set of checks is another file."""
+        """Where this result is kept. Another submission, solution or course is another file. Raises OSError."""
         digest = hashlib.sha256(f"{__version__} {submission.name}".encode() + submission.path.read_bytes())
         digest.update((self.solutions / f"{submission.assignment.name}.ipynb").read_bytes())
-        for part in sorted(resources.files("textclf_lesson.check").iterdir(), key=lambda part: part.name):
-            if part.name.endswith(".py"):
-                digest.update(part.read_bytes())
+        digest.update(self.checks)
         if any(item.artefact for item in submission.assignment.items):
             digest.update(artefacts.fingerprint(submission.files))
         return self.folder / KEPT / f"{digest.hexdigest()[:24]}.json"
 
 
-def classroom(path: Path, solutions: Path, assignment: str | None) -> Classroom:
+def classroom(path: Path, solutions: Path, assignment: str | None, own: set[Path] | None = None) -> Classroom:
     """One notebook, or all in a folder and its folders (one per student, as nbgrader collects them, or side by side).
 
-    `assignment` ("01") names the assignment of all; without it, each file tells. Raises GradingError.
+    Archives are unpacked, and may be named in the place of a folder. `assignment` ("01") names the assignment of all;
+    without it, each file tells. `own` are the grader's own files, which are no submissions. Raises GradingError.
     """
     assignments = read_assignments(solutions)
     if assignment is not None:
@@ -69,22 +77,59 @@ def classroom(path: Path, solutions: Path, assignment: str | None) -> Classroom:
         raise GradingError(f"There is no {path}: name a submission, or a folder of submissions.")
     if path.is_dir() and any(Path(part).resolve().is_relative_to(path.resolve()) for part in (COURSE, sys.prefix)):
         raise GradingError(f"{path} holds the course itself: put the submissions into a folder of their own.")
+    if spoilt := next((out for out in sorted(own or ()) if out.exists() and handed_in.is_candidate(out)), None):
+        raise GradingError(f"{spoilt} is a submission: write the results elsewhere.")
     folder = path if path.is_dir() else path.parent
-    notebooks = sorted(folder.rglob("*.ipynb"))
-    inside = [p for p in notebooks if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-    files = inside if path.is_dir() else [path]
-    if not files:
-        raise GradingError(f"There is no notebook in {path}.")
+    handed = handed_in.collect(path, (own or set()) | {folder / KEPT})
+    if not handed.notebooks:
+        found = [f"{one.name} ({reason})" for one, reason in handed.others]
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise GradingError(
+            f"There is no notebook in {path}." + (f" Found: {'; '.join(found[:3])}{more}." * bool(found))
+        )
     only = next(iter(assignments.values())) if assignment is not None else None
-    submissions = [
-        Submission(p, str(p.relative_to(folder).with_suffix("")), only or of_submission(p, assignments)) for p in files
+    answers = {found.name: only or of_submission(found.path, assignments, found.name) for found in handed.notebooks}
+    counted = handed_in.newest(
+        handed.notebooks, lambda found: answers[found.name].name if answers[found.name] else "", list(assignments)
+    )
+    places = Counter((found.path.parent, answers[found.name]) for found in counted.notebooks)
+    submissions, left = [], [*handed.others, *counted.others]
+    for found in counted.notebooks:
+        if answers[found.name] is None:
+            left.append((found, "neither its cells nor its name tell which assignment this is"))
+            continue
+        one = Submission(found.path, found.shown, answers[found.name], told=found.told)
+        if places[found.path.parent, one.assignment] == 1:  # artefacts beside two notebooks could be either's
+            one = replace(one, files=artefacts.beside(one.path))
+        submissions.append(one)
+    hidden = [*_hidden(solutions), *([path] if path.is_dir() else [])]
+    if handed.unpacked:
+        hidden.append(Path(handed.unpacked.name))
+    return Classroom(folder, submissions, hidden, solutions, _left(left, submissions), _checks(), handed=handed)
+
+
+def _left(left: list[tuple[Found, str]], submissions: list[Submission]) -> list[Marks]:
+    """What was not graded, with its reason, in the order of names; files that stand beside a practical are graded."""
+    practicals = [s.files for s in submissions if s.files and any(item.artefact for item in s.assignment.items)]
+    artefact = [folder / name for folder in practicals for name in (artefacts.PREDICTIONS, artefacts.MODEL)]
+    rows = [
+        Marks(found.shown, "", note=f"Not graded: {reason}.")
+        for found, reason in left
+        if not any(found.path.is_relative_to(place) for place in artefact)
     ]
-    places = Counter((submission.path.parent, submission.assignment) for submission in submissions)
-    submissions = [  # artefacts beside two notebooks of one assignment could be either's
-        replace(s, files=artefacts.beside(s.path)) if places[s.path.parent, s.assignment] == 1 else s
-        for s in submissions
-    ]
-    return Classroom(folder, submissions, [*_hidden(solutions), *([path] if path.is_dir() else [])], solutions)
+    return sorted(rows, key=lambda marks: marks.submission)
+
+
+def _checks() -> bytes:
+    """A digest of the course as it is: checks, quiz keys, rubrics, data readers, the grader, and stored results."""
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parents[1]
+    files = [path for path in package.rglob("*") if path.suffix in CODE and path.is_file()]
+    for folder in ("studies", "benchmarks"):
+        files += (COURSE / folder / "results").glob("*.json")
+    for path in sorted(files):
+        digest.update(f"{path.name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.digest()
 
 
 def _hidden(solutions: Path) -> list[Path]:
@@ -95,44 +140,76 @@ def _hidden(solutions: Path) -> list[Path]:
 
 
 def grade(room: Classroom, limits: process.Limits, jobs: int, console: Console, keep: bool) -> list[Marks]:
-    """The marks of all submissions, in their order; `jobs` at a time. With `keep`, results are stored and reused.
+    """The marks of all submissions, in their order, then what is not graded; `jobs` at a time. With `keep`, results are
+    stored and reused; an unjudged item is not, nor is one that was stopped at lower limits than these.
 
-    Raises KeyboardInterrupt after ending what runs; what was graded by then stays stored.
+    Raises KeyboardInterrupt after ending what runs (what was graded by then stays stored), and GradingError if this
+    machine lacks what the assignments need.
     """
-    done: dict[str, Marks] = {}
+    done: dict[int, Marks] = {}
     left = []
-    for submission in room.submissions:
-        known = _kept(room, submission) if keep and submission.assignment else None
-        if submission.assignment is None:
-            note = "Not graded: neither its cells nor its name tell which assignment this is."
-            done[submission.name] = Marks(submission.name, "", note=note)
-        elif known:
-            done[submission.name] = known
+    for number, submission in enumerate(room.submissions):
+        known = _kept(room, submission, limits) if keep else None
+        if known:
+            done[number] = known
         else:
-            left.append(submission)
+            left.append(number)
+    _be_ready({room.submissions[number].assignment.name for number in left}, room.hidden, console)
     with _bar(console) as bar:
         task = bar.add_task("graded", total=len(room.submissions), completed=len(done))
-        for submission, marks in _each(left, room, limits, jobs):
-            done[submission.name] = marks
-            if keep and all(mark.verdict != "unjudged" for mark in marks.marks):
-                _store(room.kept_at(submission), marks)
+        for number, marks in _each(left, room, limits, jobs):
+            done[number] = marks
+            if keep and not marks.unjudged:
+                _store(room, room.submissions[number], marks, limits)
             bar.advance(task)
             if not console.is_terminal and len(room.submissions) > 1:
+                unjudged = f", {marks.unjudged:g} of them unjudged" if marks.unjudged else ""
                 console.print(
-                    f"{marks.submission}: {marks.points:g} of {marks.out_of:g}", highlight=False, markup=False
+                    f"{marks.submission}: {marks.points:g} of {marks.out_of:g}{unjudged}", highlight=False, markup=False
                 )
-    return [done[submission.name] for submission in room.submissions]
+    told = [_told(done[number], submission) for number, submission in enumerate(room.submissions)]
+    return [*told, *room.left]
 
 
-def _each(
-    left: list[Submission], room: Classroom, limits: process.Limits, jobs: int
-) -> Iterator[tuple[Submission, Marks]]:
-    """Submissions with their marks, as they get ready."""
+def _told(marks: Marks, submission: Submission) -> Marks:
+    """With what its file's name tells, which is no part of what is kept: another version may come and go."""
+    return replace(marks, note="; ".join([*submission.told, *([marks.note] if marks.note else [])]))
+
+
+def _be_ready(assignments: set[str], hidden: list[Path], console: Console) -> None:
+    """Have all that the assignments need in the cache, where submissions can read it. Raises GradingError."""
+    wanted = {name: needs.missing(name) for name in sorted(assignments)}
+    lacking = list(dict.fromkeys(asset for names in wanted.values() for asset in names))
+    if lacking:
+        which = " and ".join(name for name, names in wanted.items() if names)
+        raise GradingError(
+            f"Nothing was graded: {which} cannot be, without {', '.join(lacking)}, which the cache ({assets.home()}) "
+            f"lacks or holds damaged. While online, run `textclf fetch {' '.join(lacking)}`"
+            f"{' and `textclf fetch --verify`' if any(map(assets.is_ready, lacking)) else ''}, then grade again."
+        )
+    cache = assets.home().resolve()
+    if inside := next((folder for folder in hidden if cache.is_relative_to(folder.resolve())), None):
+        raise GradingError(
+            f"Nothing was graded: the cache ({cache}) lies in {inside}, which is hidden from submissions. Move it, and "
+            "set TEXTCLF_HOME to where it then is."
+        )
+    for name in sorted(assignments):
+        try:
+            needs.prepare(name)
+        except (RuntimeError, ValueError, OSError) as error:  # AssetError, ModelError, DataError
+            raise GradingError(f"Nothing was graded: the cache cannot be made ready for {name}. {error}") from None
+
+
+def _each(left: list[int], room: Classroom, limits: process.Limits, jobs: int) -> Iterator[tuple[int, Marks]]:
+    """Numbers of submissions with their marks, as they get ready."""
     if min(jobs, len(left)) > 1:
         import transformers  # noqa: F401  (here, for it breaks where two threads import it at once, as checks would)
     sitting.interrupted.clear()
     pool = ThreadPoolExecutor(jobs)
-    futures = {pool.submit(mark, s.path, s.name, s.assignment, limits, room.hidden, s.files): s for s in left}
+    futures = {}
+    for number in left:
+        s = room.submissions[number]
+        futures[pool.submit(mark, s.path, s.name, s.assignment, limits, room.hidden, s.files)] = number
     waiting = set(futures)
     try:
         while waiting:
@@ -149,15 +226,26 @@ def _bar(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
-def _kept(room: Classroom, submission: Submission) -> Marks | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):
+def _kept(room: Classroom, submission: Submission, limits: process.Limits) -> Marks | None:
+    """The result that is kept, if it holds for these limits too: one that hung on a limit does not for a larger one."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         known = json.loads(room.kept_at(submission).read_text(encoding="utf-8"))
-        return Marks(known["submission"], known["assignment"], [Mark(**m) for m in known["marks"]], known["note"])
+        under = known["limits"]
+        if under and any(value > under[name] for name, value in asdict(limits).items()):
+            return None
+        marks = [Mark(**one) for one in known["marks"]]
+        return Marks(submission.name, known["assignment"], marks, known["note"], bool(under))
     return None
 
 
-def _store(path: Path, marks: Marks) -> None:
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(marks.as_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
-    part.replace(path)
+def _store(room: Classroom, submission: Submission, marks: Marks, limits: process.Limits) -> None:
+    """Keep a result, whole or not at all. On a full disk it is not kept, and grading goes on."""
+    kept = marks.as_dict() | {"limits": asdict(limits) if marks.limited else None}
+    try:
+        path = room.kept_at(submission)
+        path.parent.mkdir(exist_ok=True)
+        part = path.with_name(f".{path.stem}.{os.getpid()}.part")
+        part.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        room.unsaved.append(error.strerror or str(error))

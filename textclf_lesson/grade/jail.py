@@ -35,7 +35,11 @@ CHANGES += ("os.chown", "shutil.rmtree", "shutil.move")
 
 
 class Refused(PermissionError):
-    """Something that a graded answer must not do."""
+    """Something that a graded answer must not do. `where`: the file that it would have done that to, if any."""
+
+    def __init__(self, text: str, where: object = None):
+        super().__init__(text)
+        self.where = where
 
 
 class _Attributes(ctypes.Structure):
@@ -60,7 +64,9 @@ def limit(memory: int, cpu: int, file_size: int, alone: bool) -> None:
             which = getattr(resource, name)
             _, hard = resource.getrlimit(which)
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(which, (value, value))
+            # CPU time ends with a signal of its own (SIGXCPU). SIGKILL is then never ours: the system killed it.
+            soft = max(value - 10, 1) if name == "RLIMIT_CPU" else value
+            resource.setrlimit(which, (soft, value))
 
 
 def wall_in(scratch: Path, hidden: list[Path], size: int) -> None:
@@ -124,16 +130,16 @@ def watch_calls(scratch: Path, hidden: list[Path], writable: list[Path]) -> None
         if event == "open":
             path, mode, flags = args
             if within(path, closed):
-                raise Refused("a graded answer may not read the grader's files")
+                raise Refused("a graded answer may not read the grader's files", path)
             writes = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else "r" not in (mode or "r")
             if writes and isinstance(path, str | bytes | os.PathLike) and not within(path, mine):
-                raise Refused("a graded answer may write only into its own folder, the current one")
+                raise Refused("a graded answer may write only into its own folder, the current one", path)
         elif event in STARTS:
             raise Refused("a graded answer may not start other programs or processes")
         elif event in LISTS and args and within(args[0], closed):
             raise Refused("a graded answer may not read the grader's files")
         elif event in CHANGES and args and isinstance(args[0], str | bytes | os.PathLike) and not within(args[0], mine):
-            raise Refused("a graded answer may change only its own folder, the current one")
+            raise Refused("a graded answer may change only its own folder, the current one", args[0])
         elif event in ("os.kill", "os.killpg", "signal.pthread_kill"):
             raise Refused("a graded answer may not send signals")
 

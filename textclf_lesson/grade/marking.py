@@ -1,20 +1,23 @@
-"""Marks one submission: runs its cells in a process of its own, then asks that process what each item's test asks."""
+"""Marks one submission: runs its cells in a process of its own, then asks that process what each item's test asks.
+
+A point is lost for a reason that is the learner's, and for no other. What this machine or the course brought about (no
+assets, a full disk, a process killed from outside, a check that breaks) leaves an item unjudged, to be graded again.
+"""
 
 import ast
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textclf_lesson.check.core import CheckFailed, NotYet, Stopped, say
+from textclf_lesson.check.core import CheckFailed, CheckFault, NotYet, Stopped, say
 from textclf_lesson.grade.artefacts import Artefacts, Missing
 from textclf_lesson.grade.assignment import Assignment, Cell, Item, Unreadable, cells_to_run
 from textclf_lesson.grade.process import Limits
-from textclf_lesson.grade.sitting import AnswerError, Sitting
+from textclf_lesson.grade.sitting import AnswerError, Killed, Sitting
 from textclf_lesson.grade.worker import MISSING
 
-# What can be said of an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course, to be
-# looked at by hand.
+# What can be said of an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course or of the
+# machine: it is graded again the next time.
 VERDICTS = ("right", "partly", "wrong", "missing", "stopped", "unjudged")
 
 
@@ -31,12 +34,16 @@ class Mark:
 
 @dataclass
 class Marks:
-    """One submission. `note` says what is wrong with the file or its cells as a whole, if anything."""
+    """One submission. `note` says what is wrong with the file or its cells as a whole, if anything.
+
+    `assignment` is "" for a file that was not graded. `limited`: a limit was felt, so larger ones may give other marks.
+    """
 
     submission: str
     assignment: str
     marks: list[Mark] = field(default_factory=list)
     note: str = ""
+    limited: bool = field(default=False, compare=False, repr=False)
 
     @property
     def points(self) -> float:
@@ -46,8 +53,14 @@ class Marks:
     def out_of(self) -> float:
         return sum(mark.out_of for mark in self.marks)
 
+    @property
+    def unjudged(self) -> float:
+        """The points that nobody has judged yet."""
+        return sum(mark.out_of for mark in self.marks if mark.verdict == "unjudged")
+
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"points": self.points, "out_of": self.out_of}
+        totals = {"points": self.points, "out_of": self.out_of, "unjudged": self.unjudged}
+        return {key: value for key, value in asdict(self).items() if key != "limited"} | totals
 
 
 def mark(
@@ -56,19 +69,26 @@ def mark(
     """Grade a submission to its end, whatever it does. `files` is the folder of its artefacts."""
     marks = Marks(name, assignment.name)
     try:
-        cells = cells_to_run(path, assignment)
-    except Unreadable as problem:
-        marks.note = f"Not graded: {problem}."
-        cells = []
-    try:
+        try:
+            cells = cells_to_run(path, assignment)
+        except Unreadable as problem:
+            marks.note = f"Not graded: {problem}."
+            cells = []
         with Attempt(cells, limits, hidden, files) as attempt:
             attempt.begin()
             marks.marks = [attempt.judge(item) for item in assignment.items]
             marks.note = marks.note or attempt.note()
+            marks.limited = attempt.limited
     except Exception as bug:  # ours: the rest of the class is graded all the same
         marks.note = f"Not graded, by no fault of the submission: {bug!r}"
         marks.marks = [Mark(item.name, 0, item.points, "unjudged", "Grade again.") for item in assignment.items]
     return marks
+
+
+def _unjudged(mark: Mark, why: str) -> Mark:
+    return Mark(
+        mark.item, 0, mark.out_of, "unjudged", f"Not judged, by no fault of the submission: {why}. Grade again."
+    )
 
 
 class Attempt:
@@ -79,8 +99,10 @@ class Attempt:
         self.artefacts = Artefacts(files, limits, hidden)
         self.troubles: dict[int, str] = {}  # cell: the error it raised
         self.stopped: dict[int, str] = {}  # cell: why it had to be stopped
-        self.ends = time.monotonic() + limits.total
-        self.alive = False
+        self.killed: dict[int, str] = {}  # cell: by whom else its process was ended, twice
+        self.left_out: dict[int, list[str]] = {}  # cell: its lines that only a front end can run
+        self.fault = ""  # what this machine lacked while the cells ran
+        self.limits, self.alive, self.limited = limits, False, False
 
     def __enter__(self) -> "Attempt":
         return self
@@ -91,24 +113,34 @@ class Attempt:
 
     def begin(self) -> None:
         """Run all cells in a fresh process; begin again without a cell that has to be stopped."""
-        while not self.alive and self.cells and time.monotonic() < self.ends:
+        once: set[int] = set()  # cells in which the process was killed from outside
+        while not self.alive and self.cells and not self._used_up():
             at = -1
             try:
                 self.sitting.start()
                 for at, cell in enumerate(self.cells):
-                    if time.monotonic() > self.ends:
+                    if self._used_up():
                         return
-                    if at not in self.stopped:
+                    if at not in self.stopped and at not in self.killed:
                         self._run(at, cell)
-                self.alive = True
+                self.alive, self.fault = True, self.sitting.fault
+            except Killed as reason:
+                if at < 0:
+                    raise RuntimeError(str(reason)) from None
+                if at in once:
+                    self.killed[at] = str(reason)
+                once.add(at)
             except Stopped as reason:
-                if at < 0:  # not the submission's doing
-                    raise RuntimeError(f"A process for the submission did not start: {reason}") from None
                 self.stopped[at] = str(reason)
+                self.limited = True
+
+    def _used_up(self) -> bool:
+        """Whether the submission has used its time. What the grader and its checks take is not counted."""
+        return self.sitting.spent > self.limits.total
 
     def _run(self, at: int, cell: Cell) -> None:
         try:
-            self.sitting.run(cell.source)
+            self.left_out[at] = self.sitting.run(cell.source)
         except NotYet:
             pass
         except AnswerError as error:
@@ -117,12 +149,20 @@ class Attempt:
     def judge(self, item: Item) -> Mark:
         """The mark of one item, in a process that holds the answers."""
         if item.artefact:
-            return self._test(item, {name: self.artefacts.named(name) for name in item.wanted})
-        self.begin()
-        if not self.alive:
-            return Mark(item.name, 0, item.points, *self._why_not_run(item))
-        self.sitting.started()
-        return self._test(item, None)
+            mark = self._test(item, {name: self.artefacts.named(name) for name in item.wanted})
+            fault, short = self.artefacts.fault, self.artefacts.short
+        else:
+            self.begin()
+            if self.alive:
+                self.sitting.started()
+                self.sitting.fault = self.fault
+                mark = self._test(item, None)
+            else:
+                mark = Mark(item.name, 0, item.points, *self._why_not_run(item))
+            fault, short = self.sitting.fault or next(iter(self.killed.values()), ""), self.sitting.short
+        self.limited = self.limited or short or mark.verdict == "stopped"
+        # A cell that failed for want of something may have taken with it whatever another item needs.
+        return mark if mark.verdict in ("right", "unjudged") or not fault else _unjudged(mark, fault)
 
     def _test(self, item: Item, names: dict[str, Any] | None) -> Mark:
         """The mark that the item's test gives; without `names`, for what the submission calls so."""
@@ -132,13 +172,16 @@ class Attempt:
             if names is None:
                 names = {name: self.sitting.get(name) for name in item.wanted}
             points = _run(item, names)
+        except CheckFault as fault:
+            return Mark(item.name, 0, item.points, "unjudged", f"{fault} Grade again."[:500])
         except Missing as hint:
             return Mark(item.name, 0, item.points, "missing", str(hint))
         except CheckFailed as hint:
             return Mark(item.name, 0, item.points, "wrong", str(hint))
         except Stopped as reason:
             self.alive = self.alive and item.artefact  # an artefact's process is another one
-            return Mark(item.name, 0, item.points, "stopped", f"While it was checked, {reason}.")
+            stopped = Mark(item.name, 0, item.points, "stopped", f"While it was checked, {reason}.")
+            return _unjudged(stopped, str(reason)) if isinstance(reason, Killed) else stopped
         except AnswerError as error:
             if error.kind == MISSING:
                 return Mark(item.name, 0, item.points, *self._why_missing(item))
@@ -169,10 +212,20 @@ class Attempt:
         return "missing", f"The submission defines no {names}: its cell was deleted, or its function has another name."
 
     def note(self) -> str:
-        """What happened in cells that belong to no item."""
+        """What happened in cells that belong to no item, and lines that were left out."""
         told = [
             f"cell {at + 1} was stopped: {reason}" for at, reason in self.stopped.items() if not self.cells[at].blank
         ]
+        told += [f"cell {at + 1} was not run: {reason}" for at, reason in self.killed.items()]
+        told += [
+            f"cell {at + 1} raised {error}"
+            for at, error in self.troubles.items()
+            if not self.cells[at].blank and not error.startswith("CheckFailed:")  # a copy of a test
+        ]
+        lines = dict.fromkeys(line for lines in self.left_out.values() for line in lines)
+        if lines:
+            more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
+            told.append(f"left out, since only a notebook's front end can run it: {', '.join([*lines][:5])}{more}")
         twice = {c.blank for c in self.cells if c.blank and [d.blank for d in self.cells].count(c.blank) > 1}
         told += [f"{name} was answered more than once, the last one counts" for name in sorted(twice)]
         return "; ".join(told)

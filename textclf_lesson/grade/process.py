@@ -14,12 +14,13 @@ from pathlib import Path
 
 import psutil
 
-from textclf_lesson import IDLE_THREADS
+from textclf_lesson import IDLE_THREADS, assets
 
 NAMESPACES = ["unshare", "--map-root-user", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 KEPT += ("OMP_NUM_THREADS", "TEXTCLF_HOME", "TEXTCLF_THREADS")
 KEPT += (*IDLE_THREADS, "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # how fast it computes is no secret either
+KILLS = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def launch(scratch: Path, hidden: list[Path], limits: Limits, handle: int) -> su
         "memory": limits.memory,
         "cpu": int(2 * limits.total),
         "file_size": limits.file_size,
+        "home": str(assets.home()),
     }
     command = [sys.executable, "-P", "-m", f"{__package__}.worker", str(handle), json.dumps(settings)]
     return subprocess.Popen(
@@ -73,6 +75,8 @@ def launch(scratch: Path, hidden: list[Path], limits: Limits, handle: int) -> su
 def _environment(scratch: Path) -> dict[str, str]:
     """What the submission needs to know of this process's environment, and no more: no tokens, no keys."""
     return {name: os.environ[name] for name in KEPT if name in os.environ} | {
+        # As this process has it: the cache may hang on a variable, or a working directory, that the submission lacks.
+        "TEXTCLF_HOME": str(assets.home()),
         "TEXTCLF_OFFLINE": "1",
         "TEXTCLF_PROGRESS": "0",
         "MPLBACKEND": "Agg",
@@ -92,6 +96,20 @@ def excess(process: subprocess.Popen, limits: Limits) -> str:
     if sum(map(_memory, family)) > limits.memory:
         return f"it used more than {limits.memory / 1e9:g} GB of memory"
     return ""
+
+
+def was_killed(process: subprocess.Popen, printed: bytes) -> bool:
+    """Whether somebody else ended this process, which has ended: the system, short of memory, or an administrator.
+
+    `printed` is the end of its output: where `unshare` stands between, some versions of it tell of the signal in words.
+    """
+    return -(process.returncode or 0) in KILLS or printed.lstrip().startswith(b"unshare: sigprocmask unblock failed")
+
+
+def lacks_memory(process: subprocess.Popen, limits: Limits) -> bool:
+    """Whether this machine could not give what the limit grants: then a lack of memory is not the submission's."""
+    had = sum(map(_memory, _family(process)))
+    return psutil.virtual_memory().available + had < limits.memory
 
 
 def end(process: subprocess.Popen) -> None:

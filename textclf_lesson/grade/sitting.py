@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import types
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from textclf_lesson.grade import process, wire
 from textclf_lesson.grade.process import Limits
 
 LOOK = 0.1  # seconds between two looks at a running submission
+LONGEST_GAP = 2.0  # seconds between two looks that count: where more pass, it was the grader that did not run
 START_LIMIT = 120  # seconds to start Python and import the libraries, on a busy machine
 interrupted = threading.Event()  # set once the grader is asked to stop: every sitting ends at its next look
 
@@ -34,13 +36,22 @@ class AnswerError(Exception):
         self.kind = kind
 
 
+class Killed(Stopped):
+    """The process was ended by somebody else (the system, short of memory, or an administrator), or did not start."""
+
+
 class Sitting:
-    """A submission's process. `run`, `get` and calls raise Stopped if it had to be ended; `start` begins anew."""
+    """A submission's process. `run`, `get` and calls raise Stopped if it had to be ended; `start` begins anew.
+
+    `spent`: the seconds that the submission has used. `fault`: what this machine lacked when something in the running
+    process failed, if anything. `short`: a limit on memory was felt, so that a larger one may give another mark.
+    """
 
     def __init__(self, limits: Limits, hidden: list[Path]):
         self.limits, self.hidden = limits, [folder.resolve() for folder in hidden]
         self.process: subprocess.Popen | None = None
-        self.left = self.deadline = self.looked = 0.0
+        self.left = self.spent = self.ticked = self.looked = 0.0
+        self.fault, self.short, self.starting = "", False, False
 
     def __enter__(self) -> "Sitting":
         return self
@@ -55,9 +66,15 @@ class Sitting:
         ours, theirs = socket.socketpair()
         self.process = process.launch(self.scratch, self.hidden, self.limits, theirs.fileno())
         theirs.close()
-        self.line, self.printed, self.calls = ours, 0, []
+        self.line, self.printed, self.tail, self.calls, self.fault = ours, 0, b"", [], ""
         self.started(START_LIMIT)
-        self._ask("get", "__name__")
+        self.starting = True
+        try:
+            self._ask("get", "__name__")
+        except Stopped as reason:  # no line of the submission has run
+            raise Killed(f"its process did not start: {reason}") from None
+        finally:
+            self.starting = False
 
     def started(self, seconds: float | None = None) -> None:
         """From now on, the submission has so many seconds; what the grader itself takes in between is not counted."""
@@ -74,27 +91,43 @@ class Sitting:
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def run(self, source: str) -> None:
-        """Run a cell. Raises AnswerError, NotYet, Stopped."""
+    def run(self, source: str) -> list[str]:
+        """Run a cell; its lines that were left out, since only a front end can run them. Raises AnswerError, NotYet,
+        Stopped."""
         self.started()
-        self._ask("run", source)
+        left_out = self._ask("run", source)
+        return [printable(line, 80) for line in left_out] if isinstance(left_out, list) else []
 
     def get(self, name: str) -> Any:
         """What the submission calls by this name: a plain value, or a Remote. Raises AnswerError."""
         return self._ask("get", name)
 
     def _ask(self, *order: Any) -> Any:
-        began = time.monotonic()
-        self.deadline = began + self.left
+        self.ticked = time.monotonic()
         try:
             reply = self._exchange(order)
         finally:
-            self.left -= time.monotonic() - began
+            self._tick()
         if "error" in reply:
             error = reply["error"] if isinstance(reply["error"], dict) else {}
             kind, text = printable(error.get("kind", "an error"), 80), printable(error.get("text", ""), 500)
-            raise NotYet() if kind == "NotYet" else AnswerError(kind, text)
+            if error.get("blank"):
+                raise NotYet()
+            self.fault = self.fault or printable(error.get("fault", ""), 300)
+            if kind == "MemoryError":
+                self.short = True
+                if process.lacks_memory(self.process, self.limits):
+                    self.fault = f"this machine has less memory free than the {self.limits.memory / 1e9:g} GB granted"
+            raise AnswerError(kind, text)
         return reply.get("value")
+
+    def _tick(self) -> None:
+        """Count the time since the last tick. Where the grader itself was stopped, or the machine slept, nobody looked:
+        that long a gap is not the submission's."""
+        now = time.monotonic()
+        passed, self.ticked = min(max(now - self.ticked, 0.0), LONGEST_GAP), now
+        self.left -= passed
+        self.spent += 0.0 if self.starting else passed
 
     def _exchange(self, order: tuple) -> dict:
         """Give an order, answer what the submission asks back, return its reply."""
@@ -113,6 +146,8 @@ class Sitting:
             return "value", self.calls[reply["callback"]](*reply["arguments"])
         except Exception as error:
             return "raise", str(error)
+        finally:
+            self.ticked = time.monotonic()  # this was the grader's time
 
     # --- the line -----------------------------------------------------------------------------------------------------
 
@@ -121,13 +156,13 @@ class Sitting:
         pickler = pickle.Pickler(file)
         pickler.persistent_id = self._reference
         pickler.dump(message)
-        self.line.settimeout(max(LOOK, self.deadline - time.monotonic()))
+        self.line.settimeout(max(LOOK, self.left))
         try:
             self.line.sendall(wire.frame(file.getvalue()))
         except TimeoutError:
             raise self._stopped(self._too_long()) from None
         except OSError:
-            raise self._stopped(self._died()) from None
+            raise self._died() from None
 
     def _reference(self, value: Any) -> tuple[str, int] | None:
         """Objects of the submission go back as themselves; functions that cannot be imported are called back here."""
@@ -143,7 +178,7 @@ class Sitting:
             body = wire.read(self._wait)
             return wire.load(body, lambda number, name: Remote(self, number, name))
         except EOFError:
-            raise self._stopped(self._died()) from None
+            raise self._died() from None
         except wire.WireError as problem:
             raise self._stopped(f"it sent {problem}") from None
 
@@ -155,11 +190,11 @@ class Sitting:
             while True:
                 ready = [key.fileobj for key, _ in selector.select(LOOK)]
                 if self.process.stdout in ready:
-                    printed = os.read(self.process.stdout.fileno(), 1 << 20)
-                    self.printed += len(printed)
+                    printed = self._printed()
                     if not printed:
                         selector.unregister(self.process.stdout)
-                if time.monotonic() - self.looked > LOOK:
+                self._tick()
+                if abs(time.monotonic() - self.looked) > LOOK:
                     self.looked = time.monotonic()
                     self._look()
                 if self.line in ready:
@@ -171,12 +206,17 @@ class Sitting:
         except OSError:
             return b""
 
+    def _printed(self) -> bytes:
+        printed = os.read(self.process.stdout.fileno(), 1 << 20)
+        self.printed, self.tail = self.printed + len(printed), (self.tail + printed)[-200:]
+        return printed
+
     def _look(self) -> None:
         """Raises Stopped if a limit is passed, KeyboardInterrupt if the grader is to stop."""
         if interrupted.is_set():
             self.close()
             raise KeyboardInterrupt
-        if time.monotonic() > self.deadline:
+        if self.left < 0:
             raise self._stopped(self._too_long())
         if self.printed > self.limits.output:
             raise self._stopped(f"it printed more than {self.limits.output / 1e6:g} MB")
@@ -186,8 +226,19 @@ class Sitting:
     def _too_long(self) -> str:
         return f"it took longer than {self.limits.seconds:g} seconds"
 
-    def _died(self) -> str:
-        return "its Python ended (a crash, or os._exit)"
+    def _died(self) -> Stopped:
+        """Why the process is gone. Only what it did itself counts against the submission."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        with suppress(OSError, ValueError):
+            os.set_blocking(self.process.stdout.fileno(), False)
+            while self._printed():
+                pass
+        killed = process.was_killed(self.process, self.tail)
+        self.close()
+        if killed:
+            return Killed("its process was killed by the system, which may be short of memory (fewer --jobs need less)")
+        return Stopped("its Python ended (a crash, or os._exit)")
 
     def _stopped(self, reason: str) -> Stopped:
         self.close()

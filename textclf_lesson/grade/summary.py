@@ -18,7 +18,8 @@ SIGNS = {"right": "✓", "partly": "◐", "wrong": "✗", "missing": "–", "sto
 
 def as_table(marks: Marks) -> Table:
     """One submission, for a terminal."""
-    title = f"{marks.submission}: {marks.points:g} of {marks.out_of:g} points"
+    unjudged = f", {marks.unjudged:g} of them unjudged" if marks.unjudged else ""
+    title = f"{marks.submission}: {marks.points:g} of {marks.out_of:g} points{unjudged}"
     table = Table("item", "", "points", "hint", title=Text(title))
     for mark in marks.marks:
         table.add_row(mark.item, SIGNS[mark.verdict], f"{mark.points:g} of {mark.out_of:g}", Text(mark.hint))
@@ -30,14 +31,18 @@ def as_json(graded: list[Marks]) -> str:
 
 
 def as_csv(graded: list[Marks]) -> str:
-    """One row a submission, one column an item. What a spreadsheet would take for a formula is defused."""
+    """One row a submission, one column an item; then a row without points for each file that was not graded.
+
+    An unjudged item says so in the place of its points; `unjudged` is how many points nobody has judged yet. What a
+    spreadsheet would take for a formula is defused.
+    """
     items = list(dict.fromkeys(mark.item for marks in graded for mark in marks.marks))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["submission", "assignment", "points", "out_of", *items, "note"])
+    writer.writerow(["submission", "assignment", "points", "out_of", "unjudged", *items, "note"])
     for marks in graded:
-        by_item = {mark.item: f"{mark.points:g}" for mark in marks.marks}
-        points = f"{marks.points:g}", f"{marks.out_of:g}"
+        by_item = {m.item: "unjudged" if m.verdict == "unjudged" else f"{m.points:g}" for m in marks.marks}
+        points = [f"{marks.points:g}", f"{marks.out_of:g}", f"{marks.unjudged:g}"] if marks.assignment else [""] * 3
         row = [marks.submission, marks.assignment, *points, *(by_item.get(item, "") for item in items), marks.note]
         writer.writerow([f"'{entry}" if entry[:1] in ("=", "+", "-", "@", "\t", "\r") else entry for entry in row])
     return file.getvalue()
@@ -47,7 +52,8 @@ def as_html(graded: list[Marks]) -> str:
     """One page without scripts: items by how often they are missed, the spread of points, each submission's hints."""
     template = resources.files(__package__).joinpath("summary.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
-    return page.render(graded=graded, items=missed(graded), spread=spread(graded), signs=SIGNS)
+    marked, left = [m for m in graded if m.assignment], [m for m in graded if not m.assignment]
+    return page.render(graded=marked, left=left, items=missed(marked), spread=spread(marked), signs=SIGNS)
 
 
 def missed(graded: list[Marks]) -> list[dict[str, Any]]:
@@ -75,8 +81,8 @@ def missed(graded: list[Marks]) -> list[dict[str, Any]]:
 
 
 def spread(graded: list[Marks], bins: int = 10) -> list[dict[str, Any]]:
-    """How many submissions reached which tenth of the points."""
-    shares = [marks.points / marks.out_of for marks in graded if marks.out_of]
+    """How many submissions reached which tenth of the points; those that are judged in part are left out."""
+    shares = [marks.points / marks.out_of for marks in graded if marks.out_of and not marks.unjudged]
     counts = Counter(min(int(share * bins), bins - 1) for share in shares)
     return [
         {"from": 100 * k // bins, "to": 100 * (k + 1) // bins, "count": counts[k], "of": max(len(shares), 1)}

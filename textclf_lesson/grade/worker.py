@@ -4,24 +4,32 @@ Started by `sitting` as `python -m textclf_lesson.grade.worker SOCKET SETTINGS`.
 answer and never for a verdict, so code that takes over this process gains what it could have returned anyway.
 """
 
+import errno
 import io
 import json
 import os
 import pickle
 import re
+import select
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
+from textclf_lesson.catalog import AssetError
+from textclf_lesson.check.core import NotYet
 from textclf_lesson.grade import jail, wire
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
 MISSING = "Missing"  # the kind of error for a name that the submission does not define
 
 
 class Worker:
-    def __init__(self, connection: socket.socket, shell: Any):
-        self.connection, self.shell = connection, shell
+    """`home`: the course's cache. `room`: bytes that may be written where the kernel does not count them, else 0."""
+
+    def __init__(self, connection: socket.socket, shell: Any, home: str = "", room: int = 0):
+        self.connection, self.shell, self.home, self.room = connection, shell, home, room
         self.kept: list[Any] = []
 
     def serve(self) -> None:
@@ -34,16 +42,18 @@ class Worker:
             try:
                 reply = {"value": getattr(self, f"do_{order}")(*arguments)}
             except BaseException as error:  # SystemExit too: nothing that an answer raises ends the conversation
-                reply = {"error": _describe(error)}
+                reply = {"error": self.describe(error)}
             self.send(reply)
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def do_run(self, source: str) -> None:
-        """Run one cell, as a notebook would."""
+    def do_run(self, source: str) -> list[str]:
+        """Run one cell, as a notebook would; the lines in it that only a front end or a system shell could run."""
+        self.shell.left_out = []
         result = self.shell.run_cell(source, store_history=False, silent=True)
         if error := result.error_before_exec or result.error_in_exec:
             raise error
+        return self.shell.left_out
 
     def do_get(self, name: str) -> Any:
         if name not in self.shell.user_ns:
@@ -67,7 +77,7 @@ class Worker:
         try:
             body = wire.dump(reply, self.keep)
         except Exception as error:  # a value that refuses to be looked at
-            body = wire.dump({"error": _describe(error)}, self.keep)
+            body = wire.dump({"error": self.describe(error)}, self.keep)
         self.connection.sendall(wire.frame(body))
 
     def keep(self, value: Any) -> int:
@@ -89,15 +99,111 @@ class Worker:
 
         return ask_grader
 
+    # --- errors -------------------------------------------------------------------------------------------------------
 
-def _describe(error: BaseException) -> dict[str, str]:
-    kind = MISSING if isinstance(error, LookupError) and error.args == (MISSING,) else type(error).__name__
-    blank = isinstance(error, NotImplementedError)
-    try:
-        text = re.sub(r"\(<ipython-input[^>]*>, ", "(", str(error))
-    except Exception:
-        text = ""
-    return {"kind": "NotYet" if blank else kind, "text": text[:500]}
+    def describe(self, error: BaseException) -> dict[str, Any]:
+        """An error for the grader. `fault`: what the machine lacked, if it comes from that and not from the answer."""
+        kind = MISSING if isinstance(error, LookupError) and error.args == (MISSING,) else type(error).__name__
+        try:
+            text = re.sub(r"\(<ipython-input[^>]*>, ", "(", str(error))
+        except Exception:
+            text = ""
+        return {"kind": kind, "text": text[:500], "blank": isinstance(error, NotYet), "fault": self.fault(error)}
+
+    def fault(self, error: BaseException | None) -> str:
+        """What the machine lacked, by the error or one that it was raised from; "" if the error is the answer's own."""
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            where = getattr(error, "where", None) or getattr(error, "filename", None)
+            if isinstance(error, AssetError):
+                return f"the cache lacks what the submission reads: {error}"[:300]
+            if isinstance(error, OSError) and error.errno in FULL and self.room and _size(Path.cwd()) < self.room:
+                return "the disk is full"
+            if isinstance(error, OSError) and error.errno in (errno.EIO, errno.ENFILE):
+                return f"the system failed: {os.strerror(error.errno)}"
+            if isinstance(error, OSError) and self.home and _is_inside(where, self.home):
+                return f"{where} in the course's cache is missing, or cannot be used"[:300]
+            error = error.__cause__ or error.__context__
+        return ""
+
+
+def _is_inside(path: Any, folder: str) -> bool:
+    if not isinstance(path, str | os.PathLike):
+        return False
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), ""))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _shell() -> Any:
+    """A notebook's shell without its front end. What only a front end or a system shell can do is noted and left out.
+
+    A notebook never stops at such a line: `!pip install x` prints what pip says, and the cell goes on.
+    """
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.text import LSString, SList
+
+    class Shell(InteractiveShell):
+        left_out: list[str]
+
+        def leave_out(self, line: str) -> None:
+            self.left_out.append(line.strip()[:80])
+
+        def enable_gui(self, gui: Any = None) -> None:
+            """There is no window."""
+
+        def ask_exit(self) -> None:
+            self.leave_out("exit")
+
+        def system(self, cmd: str) -> None:
+            self.leave_out(f"!{cmd}")
+
+        system_raw = system_piped = system
+
+        def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+            self.leave_out(f"!{cmd}")
+            return SList() if split else LSString("")
+
+        def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
+            return self._magic(f"%{magic_name} {line}", magic_name, super().run_line_magic, line, _stack_depth + 2)
+
+        def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+            return self._magic(f"%%{magic_name} {line}", magic_name, super().run_cell_magic, line, cell)
+
+        def _magic(self, shown: str, name: str, run: Any, *arguments: Any) -> Any:
+            if name in FRONT_END:
+                return self.leave_out(shown)
+            try:
+                return run(name, *arguments)
+            except Exception:
+                if name in RUN_CODE:  # then it is the learner's code that failed
+                    raise
+                return self.leave_out(shown)
+
+    Shell.left_out = []
+    return Shell.instance(colors="nocolor")
+
+
+# Magics of front ends and system shells, which are not tried, and those that run the learner's own code.
+FRONT_END = {"matplotlib", "gui", "config", "debug", "pdb", "edit", "notebook", "tensorboard", "pip", "conda", "mamba"}
+FRONT_END |= {"micromamba", "uv", "sx", "system", "!", "sh", "bash", "cmd", "script", "perl", "ruby", "python", "pypy"}
+FRONT_END |= {"python2", "python3", "js", "javascript", "html", "HTML", "svg", "SVG", "latex", "markdown"}
+RUN_CODE = {"time", "timeit", "capture", "prun"}
+
+
+def _end_with_the_grader(connection: socket.socket) -> None:
+    """A submission that sleeps does not outlive a grader that was killed."""
+
+    def watch() -> None:
+        line = select.poll()
+        line.register(connection, 0)  # reports only that the other side has hung up
+        line.poll()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def main(handle: int, settings: dict[str, Any]) -> None:
@@ -106,7 +212,6 @@ def main(handle: int, settings: dict[str, Any]) -> None:
     # Imported before the fences go up: their caches are found where they are, and the first cell does not wait.
     import matplotlib.pyplot  # noqa: F401
     from IPython.core.history import HistoryManager
-    from IPython.core.interactiveshell import InteractiveShell
 
     from textclf_lesson import check, course, data, metrics  # noqa: F401
 
@@ -114,9 +219,11 @@ def main(handle: int, settings: dict[str, Any]) -> None:
     if settings["walls"]:
         jail.wall_in(scratch, hidden, settings["file_size"])
     os.chdir(scratch)
-    shell = InteractiveShell.instance(colors="nocolor")
+    shell = _shell()
+    connection = socket.socket(fileno=handle)
+    _end_with_the_grader(connection)
     jail.watch_calls(scratch, hidden, [])
-    Worker(socket.socket(fileno=handle), shell).serve()
+    Worker(connection, shell, settings["home"], 0 if settings["walls"] else settings["file_size"]).serve()
 
 
 if __name__ == "__main__":
