@@ -66,13 +66,52 @@ def test_several_labels_agree_with_the_published_formula(seed, gamma, alpha):
 @given(seed=st.integers(0, 10_000), gamma=st.floats(0, 5))
 @settings(max_examples=50, deadline=None)
 def test_two_classes_are_one_label(seed, gamma):
-    """A softmax over (0, z) is a sigmoid of z, so both forms must give the same price."""
+    """A softmax over (0, z) is a sigmoid of z, so both forms must give the same loss."""
     logits, _, targets = drawn(seed)
     z, truth = logits[:, :1], targets[:, :1]
     pair = torch.cat([torch.zeros_like(z), z], dim=1)
     softmax = FocalLoss(gamma, reduction="none")(pair, truth[:, 0].long())
     sigmoid = FocalLoss(gamma, multi_label=True, reduction="none")(z, truth)
     torch.testing.assert_close(softmax, sigmoid[:, 0], rtol=1e-3, atol=1e-5)
+
+
+@given(seed=st.integers(0, 10_000), gamma=st.sampled_from([0, 0.3, 1, 2, 3.7]), weighted=st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_targets_of_0_and_1_and_targets_beside_them_have_the_same_loss_and_slope(seed, gamma, weighted):
+    """Whole targets take a shorter way, in which only one of two terms is computed."""
+    logits, _, targets = drawn(seed)
+    found = []
+    for table in (targets, targets.double() * (1 - 1e-12)):
+        z = logits.double().requires_grad_()
+        loss = FocalLoss(gamma, ALPHA if weighted else None, multi_label=True, reduction="none")(z, table.double())
+        loss.sum().backward()
+        found.append((loss, z.grad))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-9)
+
+
+def test_a_logit_of_0_has_its_slope():
+    """Where a new output layer begins: p = 1/2, and the slope is that of the formula, not that of a kink."""
+    z = torch.zeros(1, 2, requires_grad=True)
+    FocalLoss(2, multi_label=True, reduction="sum")(z, torch.tensor([[1.0, 0.0]])).backward()
+    slope = 0.25 * (2 * 0.5 * np.log(2) + 0.5)
+    np.testing.assert_allclose(z.grad.numpy(), [[-slope, slope]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("z", [-30.0, -15.0, 15.0, 30.0])
+def test_a_confident_label_is_exact_to_the_last_digits(z):
+    """In float32, where log(1 - p) would be 0 or off in the first digit: held to float64."""
+    for target in (0.0, 1.0):
+        exact = np.logaddexp(0, z if target == 0 else -z) * (1 / (1 + np.exp(-z if target == 0 else z))) ** 2
+        ours = FocalLoss(2, multi_label=True)(torch.tensor([[z]]), torch.tensor([[target]]))
+        np.testing.assert_allclose(ours.item(), exact, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+def test_settings_may_be_numpys(kind):
+    ours, own = FocalLoss(kind(2), np.array(ALPHA)), FocalLoss(2.0, ALPHA)
+    assert type(ours.gamma) is float and torch.equal(ours.alpha, own.alpha)
+    logits, targets, _ = drawn(4)
+    assert torch.equal(ours(logits, targets), own(logits, targets))
 
 
 def test_smoothing_several_labels_is_smoothing_their_targets():
@@ -83,7 +122,7 @@ def test_smoothing_several_labels_is_smoothing_their_targets():
 
 @given(seed=st.integers(0, 10_000), low=st.floats(0, 3), more=st.floats(0.1, 3))
 @settings(max_examples=50, deadline=None)
-def test_a_larger_gamma_charges_less_and_spares_the_easy_most(seed, low, more):
+def test_a_larger_gamma_lowers_the_loss_and_most_where_it_is_easy(seed, low, more):
     logits, targets, _ = drawn(seed)
     p_t = logits.softmax(1).gather(1, targets[:, None])[:, 0]
     small, large = (FocalLoss(gamma, reduction="none")(logits, targets) for gamma in (low, low + more))
@@ -125,7 +164,7 @@ def test_huge_logits_keep_value_and_slope_finite(gamma, smooth, dtype, multi_lab
 )
 @settings(max_examples=200, deadline=None)
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_whatever_the_logits_there_is_a_price_and_a_slope(multi_label, values, gamma, smooth):
+def test_whatever_the_logits_there_is_a_loss_and_a_slope(multi_label, values, gamma, smooth):
     logits = torch.tensor(values, requires_grad=True)
     targets = torch.eye(5, 4) if multi_label else torch.arange(5) % 4
     loss = FocalLoss(gamma, ALPHA, multi_label=multi_label, label_smoothing=smooth)(logits, targets)
@@ -160,6 +199,10 @@ LOGITS, CLASSES, TABLE = torch.zeros(2, 3), torch.tensor([0, 2]), torch.zeros(2,
     [
         ({"gamma": -1}, LOGITS, CLASSES, ValueError, r"gamma=-1 does not fit: it must be 0"),
         ({"gamma": float("nan")}, LOGITS, CLASSES, ValueError, "gamma=nan does not fit"),
+        ({"gamma": "2"}, LOGITS, CLASSES, ValueError, "gamma='2' does not fit: it must be 0"),
+        ({"gamma": np.float32(-1)}, LOGITS, CLASSES, ValueError, r"gamma=-1\.0 does not fit"),
+        ({"label_smoothing": "0.1"}, LOGITS, CLASSES, ValueError, "label_smoothing='0.1' must lie"),
+        ({"alpha": ["one", "two"]}, LOGITS, CLASSES, ValueError, "alpha must be one positive, finite weight per class"),
         ({"reduction": "average"}, LOGITS, CLASSES, ValueError, "reduction='average' is unknown: choose one of mean"),
         ({"label_smoothing": 1}, LOGITS, CLASSES, ValueError, "label_smoothing=1 must lie"),
         ({"alpha": [1, 0, 1]}, LOGITS, CLASSES, ValueError, "alpha must be one positive, finite weight per class"),
@@ -176,6 +219,9 @@ LOGITS, CLASSES, TABLE = torch.zeros(2, 3), torch.tensor([0, 2]), torch.zeros(2,
         ({}, LOGITS, CLASSES.float(), TypeError, r"pass targets.long\(\)"),
         ({"multi_label": True}, LOGITS, TABLE.long(), TypeError, r"pass targets.float\(\)"),
         ({"multi_label": True}, LOGITS, TABLE.bool(), TypeError, r"Targets are torch.bool: pass targets.float\(\)"),
+        ({}, LOGITS, CLASSES.int(), TypeError, r"Targets are torch.int32: pass targets.long\(\)"),
+        ({}, LOGITS, CLASSES.to(torch.uint8), TypeError, r"Targets are torch.uint8: pass targets.long\(\)"),
+        ({"multi_label": True}, LOGITS, TABLE.int(), TypeError, r"Targets are torch.int32: pass targets.float\(\)"),
         ({}, LOGITS, CLASSES.bool(), TypeError, r"Targets are torch.bool: pass targets.long\(\)"),
         ({}, LOGITS, torch.tensor([0, 3]), ValueError, "lie from 0 to 3, not from 0 to 2"),
         ({"multi_label": True}, LOGITS, TABLE - 1, ValueError, "lie from -1 to -1, not from 0 to 1"),
@@ -185,7 +231,7 @@ LOGITS, CLASSES, TABLE = torch.zeros(2, 3), torch.tensor([0, 2]), torch.zeros(2,
         ({}, LOGITS + np.inf, CLASSES, ValueError, "The loss is no number"),
     ],
 )
-def test_what_cannot_be_priced_is_named(options, logits, targets, error, message):
+def test_what_has_no_loss_is_named(options, logits, targets, error, message):
     with pytest.raises(error, match=message):
         FocalLoss(**options)(logits, targets)
 
