@@ -4,6 +4,8 @@ Everything takes three kinds of probabilities: of one label, shape (rows,), with
 (rows, labels), with a table y of the same shape, all its cells counting alike; and of classes that exclude each other,
 shape (rows, classes), with the position of the true class as y. In the last case the probability of the predicted class
 is judged, and whether that class is right; in the others the probability of a yes.
+
+Tables whose columns have names are compared by name (see `label_tables`).
 """
 
 from collections.abc import Mapping
@@ -13,6 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, softmax
+
+from textclf_lesson.inputs import align_tables, check_probabilities, check_same_rows, is_table, whole_number
 
 RANGE = (-3.0, 3.0)  # of ln T: temperatures from 0.05 to 20
 
@@ -33,12 +37,11 @@ def ece(probabilities: Any, y: Any, bins: int = 15) -> float:
 def reliability(probabilities: Any, y: Any, bins: int = 15) -> pd.DataFrame:
     """A row for each bin that is not empty: rows, mean probability, share that came true, and its 95 % interval.
 
-    The interval is Wilson's (1927). Raises ValueError if shapes do not fit, a probability is not in [0, 1], y is
-    anything else than the module says, bins < 1 or there are no rows.
+    The interval is Wilson's (1927). Raises ValueError if shapes, names or pandas indexes do not fit, a probability is
+    not in [0, 1], y is anything else than the module says, bins < 1 or there are no rows.
     """
     said, true = _judged(probabilities, y)
-    if bins < 1:
-        raise ValueError(f"bins={bins} does not fit: it takes one bin at least.")
+    bins = whole_number("bins", bins)
     which = np.minimum((said * bins).astype(int), bins - 1)
     grouped = pd.DataFrame({"bin": which, "probability": said, "came true": true}).groupby("bin")
     table = grouped.mean().assign(rows=grouped.size())
@@ -80,10 +83,17 @@ class Temperature:
     def fit(self, logits: Any, y: Any) -> Self:
         """Choose the T with the lowest negative log-likelihood; shapes as the module says.
 
-        Raises ValueError if they do not fit each other or a logit is not finite.
+        Raises ValueError if they do not fit each other, by shape, name or index, or a logit is not finite.
         """
-        logits, y = _finite(logits), np.asarray(y)
+        check_same_rows(logits=logits, y=y)
+        logits, y = (np.asarray(values) for values in _one_order(logits, y, "logits"))
+        logits = _finite(logits)
         _judged(self._to_probabilities(logits), y)
+        if (logits.shape == y.shape) != self.multi_label:
+            raise ValueError(
+                f"multi_label={self.multi_label} does not fit y of shape {y.shape}: a 0 or 1 for each logit is several "
+                "labels (True), a position for each row is one of many classes (False)."
+            )
 
         def loss(log_t: float) -> float:
             scaled = logits / np.exp(log_t)
@@ -110,6 +120,8 @@ def reliability_diagram(tables: Mapping[str, pd.DataFrame], alt: str) -> None:
 
     On the diagonal a model keeps its word; below it, it is too sure.
     """
+    if not tables:
+        raise ValueError("There is no table to draw: pass {name: reliability(...)}.")
     from matplotlib import pyplot as plt
 
     from textclf_lesson import plots  # needs Jupyter; a service that calibrates does not
@@ -128,9 +140,16 @@ def reliability_diagram(tables: Mapping[str, pd.DataFrame], alt: str) -> None:
 
 def _judged(probabilities: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """For each thing that was said its probability, and 1.0 if it came true."""
-    said, y = np.asarray(probabilities, dtype=float), np.asarray(y)
-    if not said.size or not np.isfinite(said).all() or said.min() < 0 or said.max() > 1:
+    check_same_rows(probabilities=probabilities, y=y)
+    said, y = _one_order(probabilities, y, "probabilities")
+    try:
+        said, y = np.asarray(said, dtype=float), np.asarray(y)
+        flat = check_probabilities(said.reshape(-1, 1), ["p"])  # which takes rounding for what it is
+    except (TypeError, ValueError):
+        flat = np.empty(0)
+    if not flat.size:
         raise ValueError("Probabilities must be there, and lie in [0, 1]: of logits take the sigmoid or softmax first.")
+    said = flat.reshape(said.shape)
     if said.shape == y.shape:
         if not np.isin(y, (0, 1)).all():
             raise ValueError(f"y holds something else than 0 and 1, in the shape {y.shape} of the probabilities.")
@@ -142,8 +161,24 @@ def _judged(probabilities: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     return said.max(axis=1), (said.argmax(axis=1) == y).astype(float)
 
 
+def _one_order(values: Any, y: Any, what: str) -> tuple[Any, Any]:
+    """Tables of several labels with their columns in one order; all else as it is."""
+    if is_table(values) and is_table(y):
+        return align_tables({what: values, "y": y})
+    if is_table(values):  # then y holds positions
+        names = [*map(str, getattr(values, "columns", []))]
+        wanted = [str(position) for position in range(len(names))]
+        if sorted(names) == sorted(wanted) and names != wanted:
+            raise ValueError(f"The columns are {names}, but y counts them from 0: put them into the order {wanted}.")
+        return align_tables({what: values})[0], y
+    return values, y
+
+
 def _finite(logits: Any) -> np.ndarray:
-    logits = np.asarray(logits, dtype=float)
+    try:
+        logits = np.asarray(logits, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Logits must be numbers, of one shape: {error}.") from None
     if not np.isfinite(logits).all():
         raise ValueError("A logit is not finite: look at the model, or at the rows that it was given.")
     return logits

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from textclf_lesson import course, finetuning, models
-from textclf_lesson.inputs import check_texts
+from textclf_lesson import course, finetuning, models, positions
+from textclf_lesson.inputs import check_texts, whole_number
 
 TOKENS_AT_ONCE = 4096  # padding included
 
@@ -18,12 +18,15 @@ def embed(texts: Iterable[str], model: str = "minilm", max_length: int = 128) ->
     It is the mean over a text's tokens, padding left out (Reimers and Gurevych 2019). The dot product of two of them
     is their cosine similarity, -1 to 1. Texts are cut at `max_length` tokens.
 
-    Raises TypeError or ValueError if a text is missing, blank or not a string; ModelError or AssetError if the
-    encoder cannot be had.
+    Raises TypeError or ValueError if a text is missing, blank or not a string, or `max_length` is no whole number from
+    1 or more than the encoder reads; ModelError or AssetError if the encoder cannot be had.
     """
+    texts, max_length = check_texts(texts), whole_number("max_length", max_length)
     network, tokenizer = models.encoder(model)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    rows = finetuning.rows(tokenizer, check_texts(texts), max_length)
+    if max_length > (limit := positions.longest(network) or max_length):
+        raise ValueError(f"max_length={max_length} is too long: {model} reads at most {limit} tokens.")
+    rows = finetuning.rows(tokenizer, texts, max_length)
     vectors = torch.empty(len(rows), network.config.hidden_size)
     batches = finetuning.batches([len(row["input_ids"]) for row in rows], TOKENS_AT_ONCE)
     half = torch.autocast(network.device.type, torch.bfloat16, enabled=finetuning.has_bf16())

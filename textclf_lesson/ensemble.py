@@ -1,13 +1,13 @@
 """Several models' opinions as one: the mean of their logits."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
-from textclf_lesson.inputs import check_texts
+from textclf_lesson.inputs import align_tables, check_label_table, check_same_rows, check_texts, is_table
 
 SMALLEST = 1e-6  # a probability of 0 would outvote everybody else
 
@@ -20,14 +20,12 @@ def average_logits(logits: Sequence[Any], weights: Sequence[float] | None = None
     to add up to 1: a "logarithmic opinion pool" (Genest and Zidek 1986). A member that is
     very sure counts for more than in a mean of probabilities.
 
-    Raises ValueError if there are no members, shapes differ, or weights are not as many,
-    negative or all 0.
+    Tables with named columns are averaged by name, in the order of the first. Raises
+    ValueError if there are no members, shapes, names or pandas indexes differ, or weights are
+    not as many, negative or all 0.
     """
-    members = [np.asarray(member, dtype=float) for member in logits]
-    if len({member.shape for member in members}) != 1:
-        shapes = [member.shape for member in members]
-        raise ValueError(f"Members need logits of one shape, not {shapes}.")
-    weights = np.ones(len(members)) if weights is None else np.asarray(weights, dtype=float)
+    members = _members(logits)
+    weights = np.ones(len(members)) if weights is None else _numbers(weights, "weights")
     if weights.shape != (len(members),) or not (weights >= 0).all() or not weights.sum() > 0:
         count = len(members)
         raise ValueError(f"{count} members need as many weights, >= 0, not all 0: {weights}.")
@@ -63,11 +61,13 @@ class Ensemble:
     """
 
     def __init__(self, models: Sequence[Any], multi_label: bool, weights: Sequence[float] | None = None):
+        models = list(models)
         orders = [list(map(str, getattr(model, "classes_", []))) for model in models]
         named = [order for order in orders if order != [str(place) for place in range(len(order))]]
         if len({len(order) for order in orders}) > 1 or any(order != named[0] for order in named):
             raise ValueError(f"Members disagree about the classes or their order: {orders}.")
-        self.models = list(models)
+        self.models = models
+        self._labels = named[0] if named else None
         self.multi_label = multi_label
         self.weights = weights
 
@@ -84,9 +84,13 @@ class Ensemble:
     def tune(self, texts: Iterable[str], y: Any) -> Self:
         """Choose weights that add up to 1, by the log-likelihood of validation rows that no member has learned from.
 
-        y: a 0/1 table (texts, labels) if multi-label, else the position of each text's class.
+        y: a 0/1 table (texts, labels) if multi-label, else the position of each text's class. Named columns must be the
+        members' labels, and find them by name.
         """
+        check_same_rows(texts=texts, labels=y)
         texts = check_texts(texts)
+        if self.multi_label:
+            y = check_label_table(y, texts, self._labels, known="the members have").to_numpy()
         members = [to_logits(model, texts, self.multi_label) for model in self.models]
         self.weights = best_weights(members, y, self.multi_label)
         return self
@@ -95,15 +99,20 @@ class Ensemble:
 def best_weights(logits: Sequence[Any], y: Any, multi_label: bool) -> np.ndarray:
     """The weights, not negative and adding up to 1, whose average has the lowest negative log-likelihood on y.
 
-    The loss is convex in the weights, so there is one best answer. Raises ValueError if there are no rows, or y is
-    neither 0 or 1 in the shape of the logits (multi-label) nor the position of a class for each row.
+    The loss is convex in the weights, so there is one best answer. Columns with names find each other by name. Raises
+    ValueError if there are no rows, names differ, or y is neither 0 or 1 in the shape of the logits (multi-label) nor
+    the position of a class for each row.
     """
-    members = np.stack([np.asarray(member, dtype=float) for member in logits])
-    y = np.asarray(y)
+    members, truth = np.stack(_members(logits)), y
+    check_same_rows(y=y, **{f"member {at}": member for at, member in enumerate(_list(logits))})
+    y = align_tables({"y": y})[0] if is_table(y) else np.asarray(y)
     if y.shape != (members.shape[1:] if multi_label else members.shape[1:2]):
         raise ValueError(f"y of shape {y.shape} does not fit logits of shape {members.shape[1:]}.")
     if not y.size:
         raise ValueError("There are no rows to choose weights on: pass validation rows.")
+    if multi_label:
+        *members, y = _members([*_list(logits), truth])
+    members = np.stack(members)
     highest = 1 if multi_label else members.shape[2] - 1
     if not np.isin(y, np.arange(highest + 1)).all():
         raise ValueError(f"y must hold whole numbers from 0 to {highest}: a label's 0 or 1, or a class's position.")
@@ -118,6 +127,29 @@ def best_weights(logits: Sequence[Any], y: Any, multi_label: bool) -> np.ndarray
         method="SLSQP",
     )
     return np.clip(found.x, 0, 1) / np.clip(found.x, 0, 1).sum()
+
+
+def _list(logits: Any) -> list:
+    return list(logits.values() if isinstance(logits, Mapping) else logits)
+
+
+def _members(logits: Any) -> list[np.ndarray]:
+    """The members' logits, their columns in one order."""
+    tables = _list(logits)
+    if len(tables) and all(map(is_table, tables)):
+        members = align_tables({f"member {at}": table for at, table in enumerate(tables)})
+    else:
+        members = [_numbers(member, "logits") for member in tables]
+    if len({member.shape for member in members}) != 1:
+        raise ValueError(f"Members need logits of one shape, not {[member.shape for member in members]}.")
+    return members
+
+
+def _numbers(values: Any, what: str) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The {what} must be numbers: {error}.") from None
 
 
 def _binary_loss(logits: np.ndarray, y: np.ndarray) -> float:

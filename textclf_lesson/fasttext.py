@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from textclf_lesson import fasttext_engine as engine
-from textclf_lesson.inputs import check_labels, check_texts
+from textclf_lesson.inputs import check_label_table, check_labels, check_same_rows, check_texts, is_table, plain
 
 NONE = f"{engine.PREFIX}none"  # stands for "no label at all" in multi-label training
 SETTINGS = ("lr", "epoch", "dim", "word_ngrams", "minn", "maxn", "min_count", "bucket", "loss", "thread", "seed")
@@ -85,14 +85,17 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
 
         eval_set: (texts, y) that autotune judges on; without it, a tenth of the rows.
 
-        Raises as `check_texts` and `check_labels` do; ValueError for a setting out of range, or if training diverges.
+        Raises as `check_texts`, `check_labels` and `check_label_table` do; ValueError for a setting out of range, for
+        texts and labels of different pandas indexes, or if training diverges.
         """
         self._check_settings()
+        check_same_rows(texts=texts, labels=y)
         texts = check_texts(texts)
         self.classes_, targets = self._targets(texts, y)
-        self.settings_ = {name: getattr(self, name) for name in SETTINGS}
+        self.settings_ = {name: plain(getattr(self, name)) for name in SETTINGS}
         rows = engine.rows(targets, texts, self.tidy)
-        random.Random(self.seed).shuffle(rows)  # fastText reads them in order: sorted by class, it would forget
+        # fastText reads them in order: sorted by class, it would forget.
+        random.Random(self.settings_["seed"]).shuffle(rows)
         if not self.autotune:
             self.model_ = engine.train(rows, self.settings_)
             return self
@@ -100,12 +103,13 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
             held = max(1, round(VALIDATION * len(rows)))
             rows, judged = rows[held:], rows[:held]
         else:
+            check_same_rows(texts=eval_set[0], labels=eval_set[1])
             held = check_texts(eval_set[0])
             judged = engine.rows(self._targets(held, eval_set[1], self.classes_)[1], held, self.tidy)
         defaults = type(self)().get_params()
         free = {name for name in SEARCHED if self.settings_[name] == defaults[name]}
         fixed = {name: value for name, value in self.settings_.items() if name not in free}
-        self.model_, found = engine.autotune(rows, judged, fixed, self.autotune)
+        self.model_, found = engine.autotune(rows, judged, fixed, int(self.autotune))
         self.settings_ |= found
         return self
 
@@ -166,11 +170,11 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
         Labels in model.bin are "__label__" and the position in `classes_`.
         """
         check_is_fitted(self)
-        about = {"params": self.get_params(), "settings": self.settings_, "classes": self.classes_.tolist()}
+        about = plain({"params": self.get_params(), "settings": self.settings_, "classes": self.classes_.tolist()})
         path = Path(path)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
             with zipfile.ZipFile(Path(folder) / "new", "w") as archive:
-                archive.writestr("classifier.json", json.dumps(about, ensure_ascii=False, default=int))
+                archive.writestr("classifier.json", json.dumps(about, ensure_ascii=False))
                 archive.writestr("model.bin", engine.to_bytes(self.model_))
             os.replace(Path(folder) / "new", path)
 
@@ -203,6 +207,9 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
             value, kind = getattr(self, name), Real if name == "lr" else Integral
             if not isinstance(value, kind) or not value > 0:
                 raise ValueError(f"{name} must be a {'' if kind is Real else 'whole '}number above 0, not {value!r}.")
+        for name in ("minn", "maxn", "seed"):
+            if not isinstance(getattr(self, name), Integral):
+                raise ValueError(f"{name} must be a whole number, not {getattr(self, name)!r}.")
         if not isinstance(self.autotune, Integral) or self.autotune < 0:
             raise ValueError(f"autotune must be a whole number of seconds, or 0, not {self.autotune!r}.")
         if not 0 <= self.minn <= self.maxn or (self.maxn and not self.minn):
@@ -213,27 +220,16 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
     def _targets(self, texts: list[str], y: Any, classes: np.ndarray | None = None) -> tuple[np.ndarray, list[str]]:
         """The classes, and each text's labels as fastText writes them."""
         if self.loss == "ova":
-            names, table = _check_table(y, texts)
+            if not is_table(y):
+                given = getattr(y, "shape", None) or f"one {type(y).__name__}"
+                raise ValueError(f'loss="ova" needs y as a table of 0 and 1, shape (texts, labels), not {given}.')
+            table = check_label_table(y, texts, None if classes is None else classes.tolist())
+            names, table = np.array(table.columns), table.to_numpy()
             marks = [" ".join(f"{engine.PREFIX}{index}" for index in np.flatnonzero(row)) or NONE for row in table]
             return names, marks  # NONE, since fastText skips a row without a label: it would never see a clean text
-        if getattr(y, "ndim", 1) == 2:
-            raise ValueError(f'y is a table of shape {y.shape}: several labels per text need loss="ova".')
+        if is_table(y):
+            raise ValueError('y is a table: several labels per text need loss="ova".')
         allowed = None if classes is None else classes.tolist()
         labels = check_labels(y, texts, allowed, at_least=2 if classes is None else 1)
         classes = np.unique(labels) if classes is None else classes
         return classes, [f"{engine.PREFIX}{index}" for index in np.searchsorted(classes, labels)]
-
-
-def _check_table(y: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The names of the labels (their positions, if y has none) and y as an array (texts, labels) of 0 and 1."""
-    table = np.asarray(y)
-    if table.ndim != 2 or not table.size:
-        raise ValueError(f'loss="ova" needs y as a table of 0 and 1, shape (texts, labels), not {table.shape}.')
-    if len(table) != len(texts):
-        raise ValueError(f"{len(texts)} texts but {len(table)} rows of labels: pass one row for each text.")
-    wrong = np.argwhere((table != 0) & (table != 1))
-    if len(wrong):
-        row, column = wrong[0]
-        raise ValueError(f"Row {row} of labels, column {column}, is {table[row, column]!r}, which is neither 0 nor 1.")
-    names = np.array(y.columns) if isinstance(y, pd.DataFrame) else np.arange(table.shape[1])
-    return names, table

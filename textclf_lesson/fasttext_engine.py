@@ -14,6 +14,7 @@ from typing import Any
 import fasttext
 
 from textclf_lesson import course
+from textclf_lesson.inputs import plain
 
 PREFIX = "__label__"
 
@@ -49,7 +50,7 @@ def train(rows: list[str], settings: dict) -> Any:
         path = Path(folder) / "train.txt"
         path.write_text("".join(rows), encoding="utf8")
         try:
-            return fasttext.train_supervised(str(path), verbose=0, **settings)
+            return fasttext.train_supervised(str(path), verbose=0, **plain(settings))
         except RuntimeError as error:
             raise ValueError(f"Training diverged ({error}): choose an lr below {settings['lr']}.") from error
 
@@ -76,7 +77,7 @@ def _run(job: dict) -> dict:
     said: list[str] = []
     with child.stdin, child.stdout, child.stderr:
         try:
-            json.dump(job, child.stdin, default=int)  # NumPy's numbers come from grid searches
+            json.dump(plain(job), child.stdin)  # NumPy's numbers come from grid searches
             child.stdin.close()
             for _ in course.progress(_percents(child.stderr, said), "autotune", total=100):
                 pass

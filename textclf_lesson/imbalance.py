@@ -9,7 +9,7 @@ import torch
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
-from textclf_lesson.inputs import check_label_table, check_labels
+from textclf_lesson.inputs import check_label_table, check_labels, check_same_rows, is_table, whole_number
 from textclf_lesson.losses import FocalLoss
 
 METHODS = ("balanced", "effective")
@@ -40,8 +40,8 @@ def class_weights(y: Any, method: str = "balanced", beta: float = 0.999) -> pd.S
     def worth(n: np.ndarray) -> np.ndarray:
         return n if method == "balanced" else -np.expm1(n * np.log(beta)) if beta else np.ones(len(n))
 
-    if np.ndim(y) == 2:
-        table = check_label_table(y, range(len(y)))
+    if is_table(y):
+        table = check_label_table(y)
         yes = table.sum().to_numpy(dtype=float)
         for name, count in zip(table.columns, yes, strict=True):
             if count in (0, len(table)):
@@ -71,13 +71,8 @@ def resample(
     if strategy not in STRATEGIES:
         known = ", ".join(STRATEGIES)
         raise ValueError(f"strategy={strategy!r} is unknown: choose one of {known}.")
-    if rows is not None and rows < 1:
-        raise ValueError(f"rows={rows} does not fit: a class needs 1 row or more.")
-    if np.ndim(vectors) != 2 or np.asarray(vectors).dtype.kind not in "fiu":
-        raise ValueError("Vectors must be numbers, (rows, features): embed the texts first.")
-    vectors, y = np.asarray(vectors), check_labels(y, vectors)
-    if not np.isfinite(vectors).all():
-        raise ValueError("The vectors hold NaN or infinity: np.isfinite(vectors) tells where.")
+    rows = None if rows is None else whole_number("rows", rows)
+    vectors, y = _check_rows(vectors, y)
     counts = dict(zip(*np.unique(y, return_counts=True), strict=True))
     if strategy == "under":
         most = min(counts.values()) if rows is None else rows
@@ -112,8 +107,13 @@ def fit_head(
     One hidden layer of 128, dropout 0.2, AdamW, 800 batches of 128, however many rows a remedy
     copies or leaves out. y: whole numbers from 0, shape (rows,). strategy, rows: see
     `resample`. weights: a method of `class_weights`. gamma: of `FocalLoss`. Returns a function
-    from vectors to probabilities, shape (rows, classes).
+    from vectors to probabilities, shape (rows, classes). Raises ValueError as `resample` does,
+    and for labels that are names or below 0.
     """
+    vectors, y = _check_rows(vectors, y)
+    if y.dtype.kind != "i" or y.min() < 0:
+        example = "np.unique(y, return_inverse=True)[1]"
+        raise ValueError(f"Labels must be whole numbers from 0: {example} makes them of names.")
     if strategy:
         vectors, y = resample(vectors, y, strategy, rows, seed)
     loss = FocalLoss(gamma, class_weights(y, weights) if weights else None)
@@ -143,3 +143,15 @@ def fit_head(
         return head(torch.as_tensor(vectors, dtype=torch.float32)).softmax(dim=1).numpy()
 
     return probabilities
+
+
+def _check_rows(vectors: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Finite vectors (rows, features) and one label for each."""
+    check_same_rows(vectors=vectors, labels=y)
+    if np.ndim(vectors) != 2 or np.asarray(vectors).dtype.kind not in "fiu":
+        raise ValueError("Vectors must be numbers, (rows, features): embed the texts first.")
+    vectors = np.asarray(vectors)
+    y = check_labels(y, vectors)
+    if not np.isfinite(vectors).all():
+        raise ValueError("The vectors hold NaN or infinity: np.isfinite(vectors) tells where.")
+    return vectors, y

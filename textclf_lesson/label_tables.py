@@ -27,8 +27,9 @@ def is_table(y: Any) -> bool:
     if isinstance(y, Mapping) or hasattr(y, "columns") or hasattr(y, "column_names"):
         return True
     if hasattr(y, "ndim"):
-        return y.ndim == 2
-    return isinstance(y, list | tuple) and len(y) > 0 and isinstance(y[0], list | tuple | np.ndarray | Mapping)
+        return y.ndim == 2 or bool(getattr(getattr(y, "dtype", None), "names", None))
+    rows = list | tuple | np.ndarray | Mapping | pd.Series
+    return isinstance(y, list | tuple) and len(y) > 0 and isinstance(y[0], rows)
 
 
 def check_names(labels: Iterable[Any], what: str = "labels") -> list:

@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional as F
 
-from textclf_lesson import course, finetuning, models
-from textclf_lesson.inputs import check_labels, check_texts
+from textclf_lesson import course, finetuning, models, positions
+from textclf_lesson.inputs import check_labels, check_same_rows, check_texts, positive_number, whole_number
 
 TOKENS_AT_ONCE = 4096  # when predicting, padding included
 
@@ -31,13 +31,17 @@ def mix_rows(
 
     vectors: shape (rows, width); y: a label for each. Returns vectors (rows + 2n, width),
     labels and weights; all weights add up to rows + n.
-    Raises ValueError if n < 0, alpha <= 0, lengths differ or there are no rows.
+    Raises ValueError if n < 0, alpha <= 0, lengths or pandas indexes differ or there are no
+    rows, and as `check_labels` does.
     """
-    vectors, labels = np.asarray(vectors), np.asarray(y)
-    if vectors.ndim != 2 or len(vectors) != len(labels) or not len(vectors):
-        raise ValueError(f"{vectors.shape} vectors, {len(labels)} labels do not fit: one per row.")
-    if n < 0 or alpha <= 0:
-        raise ValueError(f"n={n}, alpha={alpha} do not fit: n >= 0 blends, and alpha > 0.")
+    check_same_rows(vectors=vectors, labels=y)
+    vectors = np.asarray(vectors)
+    if vectors.ndim != 2 or not len(vectors):
+        raise ValueError(f"Vectors of shape {vectors.shape} do not fit: (rows, width), 1 row or more.")
+    labels = check_labels(y, at_least=1)
+    if len(vectors) != len(labels):
+        raise ValueError(f"{len(vectors)} vectors, {len(labels)} labels do not fit: one per row.")
+    n, alpha = whole_number("n", n, at_least=0), positive_number("alpha", alpha)
     rng = np.random.default_rng(seed)
     one, other = rng.integers(len(vectors), size=(2, n))
     share = rng.beta(alpha, alpha, size=n)
@@ -85,28 +89,32 @@ class MixupClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, texts: Iterable[str], y: Iterable[Any]) -> Self:
         """Fine-tune. Raises as `TransformerClassifier.fit` does, ValueError for an alpha or a layer out of range."""
+        check_same_rows(texts=texts, labels=y)
         texts = check_texts(texts)
         labels = check_labels(y, texts)
+        settings = self._settings()
         self.classes_, codes = np.unique(labels, return_inverse=True)
         self.encoder_, self.tokenizer_ = models.encoder(self.model)
         depth = len(self.encoder_.encoder.layer)
-        at = depth if self.layer is None else self.layer
-        if self.alpha < 0 or not 0 <= at <= depth:
+        at = depth if self.layer is None else whole_number("layer", self.layer, at_least=0)
+        if at > depth:
             raise ValueError(f"alpha={self.alpha}, layer={at} do not fit: alpha >= 0, and layer from 0 to {depth}.")
-        rows = finetuning.rows(self.tokenizer_, texts, self.max_length)
+        if settings["max_length"] > (limit := positions.longest(self.encoder_) or settings["max_length"]):
+            raise ValueError(f"max_length={self.max_length} is too long: {self.model} reads at most {limit} tokens.")
+        rows = finetuning.rows(self.tokenizer_, texts, settings["max_length"])
         with finetuning.random_state_kept():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(settings["seed"])
             self.head_ = torch.nn.Linear(self.encoder_.config.hidden_size, len(self.classes_))
             for part in (self.encoder_, self.head_):
                 part.to("cuda" if torch.cuda.is_available() else "cpu")
-            self._train(rows, torch.tensor(codes, device=self.encoder_.device), at)
+            self._train(rows, torch.tensor(codes, device=self.encoder_.device), at, settings)
         self.encoder_.eval()
         return self
 
     def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
         """Probabilities, shape (texts, classes), in the order of `classes_`."""
         check_is_fitted(self, "head_")
-        rows = finetuning.rows(self.tokenizer_, check_texts(texts), self.max_length)
+        rows = finetuning.rows(self.tokenizer_, check_texts(texts), self._settings()["max_length"])
         result = np.empty((len(rows), len(self.classes_)))
         with torch.inference_mode():
             for batch in finetuning.batches([len(row["input_ids"]) for row in rows], TOKENS_AT_ONCE):
@@ -118,12 +126,19 @@ class MixupClassifier(ClassifierMixin, BaseEstimator):
         best = self.predict_proba(texts).argmax(axis=1)
         return self.classes_[best]
 
-    def _train(self, rows: list[dict], y: torch.Tensor, layer: int) -> None:
-        rng = np.random.default_rng(self.seed)
+    def _settings(self) -> dict[str, Any]:
+        """The settings in Python's own numbers."""
+        kept = {name: whole_number(name, getattr(self, name)) for name in ("epochs", "batch_size", "max_length")}
+        kept |= {"learning_rate": positive_number("learning_rate", self.learning_rate)}
+        kept |= {"seed": whole_number("seed", self.seed, at_least=0)}
+        return kept | {"alpha": positive_number("alpha", self.alpha) if self.alpha != 0 else 0.0}
+
+    def _train(self, rows: list[dict], y: torch.Tensor, layer: int, settings: dict[str, Any]) -> None:
+        rng = np.random.default_rng(settings["seed"])
         lengths = np.array([len(row["input_ids"]) for row in rows])
-        order = [batch for _ in range(self.epochs) for batch in _shuffled(lengths, self.batch_size, rng)]
+        order = [batch for _ in range(settings["epochs"]) for batch in _shuffled(lengths, settings["batch_size"], rng)]
         weights = [*self.encoder_.parameters(), *self.head_.parameters()]
-        optimiser = torch.optim.AdamW(weights, lr=self.learning_rate, fused=True)
+        optimiser = torch.optim.AdamW(weights, lr=settings["learning_rate"], fused=True)
         rise = max(1, len(order) // 10)  # up during the first tenth of the steps, then down to 0
         plan = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: min((step + 1) / rise, (len(order) - step) / (len(order) - rise + 1))
@@ -131,7 +146,7 @@ class MixupClassifier(ClassifierMixin, BaseEstimator):
         self.encoder_.train()
         for batch in course.progress(order, "training"):
             partner = torch.from_numpy(rng.permutation(len(batch)))
-            share = float(rng.beta(self.alpha, self.alpha)) if self.alpha else 1.0
+            share = float(rng.beta(settings["alpha"], settings["alpha"])) if settings["alpha"] else 1.0
             logits = self._forward([rows[row] for row in batch], share, partner, layer)
             one, other = y[batch], y[batch][partner]
             loss = share * F.cross_entropy(logits, one) + (1 - share) * F.cross_entropy(logits, other)

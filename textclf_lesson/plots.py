@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_curve
+
+from textclf_lesson import metrics
+from textclf_lesson.inputs import check_labels, check_names, check_scores
 
 # Okabe and Ito's colours (2008), told apart by the colour-blind, in an order that alternates dark and light so that
 # neighbours differ in greyscale too.
@@ -64,16 +68,19 @@ def show(fig: Figure, alt: str) -> None:
 
 
 def confusion_matrix(y_true: Sequence, y_pred: Sequence, names: Sequence[str], alt: str) -> None:
-    """Of each true class (a row), the percentage that was given each class (a column). Labels are positions in `names`.
+    """Of each true class (a row), the percentage that was given each class (a column).
 
-    Percentages below one half are left blank, so that the mistakes worth a look stand out.
+    Labels are positions in `names`, or names. Percentages below one half are left blank, so that the mistakes worth a
+    look stand out. Raises as `metrics.report` does: a label that `names` lacks would be left out of the picture.
     """
+    counts = metrics.report(y_true, y_pred, names).confusion
+    names = list(names)
+    matrix = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.38 * len(names)
     fig, axis = plt.subplots(figsize=(side + 0.8, side))
-    matrix = ConfusionMatrixDisplay.from_predictions(
-        y_true, y_pred, labels=range(len(names)), display_labels=names, normalize="true", include_values=False,
-        cmap="Blues", colorbar=False, xticks_rotation="vertical", ax=axis,
-    ).confusion_matrix  # fmt: skip
+    ConfusionMatrixDisplay(matrix, display_labels=names).plot(
+        include_values=False, cmap="Blues", colorbar=False, xticks_rotation="vertical", ax=axis
+    )
     for (row, column), share in np.ndenumerate(matrix):
         if share >= 0.005:
             colour = "white" if share > 0.5 else "black"
@@ -85,16 +92,19 @@ def confusion_matrix(y_true: Sequence, y_pred: Sequence, names: Sequence[str], a
 def strongest_words(words: pd.DataFrame, names: Sequence[str], alt: str, columns: int = 4) -> None:
     """One panel per class with its strongest words as bars. `words` comes from `baselines.strongest_words`.
 
-    The classes are positions in `names`.
+    The classes are positions in `names`, or names. Raises as `check_labels` does if one is neither.
     """
+    names = check_names(names, "names")
+    at = check_labels(words["class"], allowed=[*range(len(names)), *names], at_least=1)
+    words = words.assign(**{"class": [names[name] if isinstance(name, int) else name for name in at.tolist()]})
     tables = list(words.groupby("class", sort=False))
     columns = min(columns, len(tables))
     rows, bars = -(-len(tables) // columns), max(len(table) for _, table in tables)
     fig, axes = plt.subplots(rows, columns, figsize=(2.5 * columns, 0.5 + rows * (0.6 + 0.2 * bars)), squeeze=False)
-    for axis, (position, table) in zip(axes.flat, tables, strict=False):
+    for axis, (name, table) in zip(axes.flat, tables, strict=False):
         axis.barh(table["word"], table["weight"])
         axis.invert_yaxis()
-        axis.set_title(names[position])
+        axis.set_title(name)
     for axis in axes.flat[len(tables) :]:
         axis.set_axis_off()
     fig.supxlabel("weight")
@@ -108,7 +118,8 @@ def learning_curve(scores: pd.DataFrame, alt: str, target: float | None = None) 
     scores: columns `model`, `rows`, `accuracy`, one row per repetition. target: drawn as a level to reach.
     """
     fig, axis = plt.subplots()
-    for (model, runs), marker, dash in zip(scores.groupby("model", sort=False), MARKERS, DASHES, strict=False):
+    looks = zip(cycle(MARKERS), cycle(DASHES), strict=False)  # of more models than looks, two look alike
+    for (model, runs), (marker, dash) in zip(scores.groupby("model", sort=False), looks, strict=False):
         at = runs.groupby("rows")["accuracy"].agg(["mean", "min", "max"])
         bounds = [at["mean"] - at["min"], at["max"] - at["mean"]]
         axis.errorbar(at.index, at["mean"], yerr=bounds, marker=marker, linestyle=dash, capsize=3, label=model)
@@ -152,7 +163,7 @@ def loss_curves(gammas: Sequence[float], alt: str) -> None:
     """
     p_t = np.linspace(0.005, 1, 400)
     fig, axis = plt.subplots(figsize=(7, 3.8))
-    for gamma, colour, dash in zip(gammas, PALETTE, DASHES, strict=False):
+    for gamma, colour, dash in zip(gammas, cycle(PALETTE), cycle(DASHES), strict=False):
         name = "cross-entropy (γ = 0)" if gamma == 0 else f"focal, γ = {gamma:g}"
         axis.plot(p_t, -((1 - p_t) ** gamma) * np.log(p_t), color=colour, linestyle=dash, label=name)
     axis.set(
@@ -169,8 +180,10 @@ def threshold_explorer(truth: np.ndarray, probability: np.ndarray, alt: str) -> 
     """Precision, recall and F1 of one label against the threshold; in a live notebook with a slider below.
 
     truth: 0 or 1, shape (rows,). probability: in [0, 1], shape (rows,). The slider is left out where nobody can move
-    it (`TEXTCLF_PROGRESS=0`: stored notebooks, tests) and where ipywidgets is not installed.
+    it (`TEXTCLF_PROGRESS=0`: stored notebooks, tests) and where ipywidgets is not installed. Raises ValueError as
+    `check_scores` does.
     """
+    truth, probability = check_scores(truth, probability)
     precision, recall, thresholds = precision_recall_curve(truth, probability)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     fig, axis = plt.subplots(figsize=(7, 3.8))
@@ -184,12 +197,14 @@ def threshold_explorer(truth: np.ndarray, probability: np.ndarray, alt: str) -> 
 
 
 def threshold_slider(truth: np.ndarray, probability: np.ndarray):
-    """A slider for the threshold and a sentence that says what it does; None without ipywidgets."""
+    """A slider for the threshold and a sentence that says what it does; None without ipywidgets. Raises ValueError as
+    `check_scores` does."""
     try:
         import ipywidgets
     except ImportError:
         return None
-    truth, probability = np.asarray(truth).astype(bool), np.asarray(probability)
+    truth, probability = check_scores(truth, probability)
+    truth = truth.astype(bool)
     slider = ipywidgets.FloatSlider(0.5, min=0.01, max=0.99, step=0.01, description="threshold")
     sentence = ipywidgets.HTML()
 

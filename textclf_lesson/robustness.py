@@ -14,7 +14,7 @@ import pandas as pd
 
 from textclf_lesson import data
 from textclf_lesson.calibration import wilson
-from textclf_lesson.inputs import check_labels, check_texts
+from textclf_lesson.inputs import check_labels, check_same_rows, check_texts
 
 Predict = Callable[[list[str]], Iterable[int]]
 
@@ -100,11 +100,13 @@ def failure_table(predict: Predict, texts: Sequence[str], labels: Sequence[int])
     - direction: denials of an insult are not toxic; insults in other languages are.
     - refusal: a blank text is an error, ValueError or TypeError, and not an answer.
 
-    Raises as `check_texts` and `check_labels` do.
+    Raises as `check_texts` and `check_labels` do, also for what `predict` returns: a probability is no verdict.
     """
+    check_same_rows(texts=texts, labels=labels)
     texts = check_texts(texts)
     labels = check_labels(labels, texts, allowed=(0, 1))
-    right = [text for text, is_toxic, said in zip(texts, labels, predict(texts), strict=True) if is_toxic and said]
+    verdicts = _verdicts(predict, texts)
+    right = [text for text, is_toxic, said in zip(texts, labels, verdicts, strict=True) if is_toxic and said]
     clean = " ".join(text for text, is_toxic in zip(texts, labels, strict=True) if not is_toxic)
     padding = " ".join(clean.split()[:160])  # a word is a token or more
     checks = {
@@ -129,13 +131,25 @@ def causes(texts: Sequence[str]) -> list[str]:
     The reading covers the harmless comments of wiki-toxicity's `test` and `test_natural` that scored highest. It is
     stored by the texts' hashes, in the package's data.
     """
+    texts = check_texts(texts)
     with resources.as_file(resources.files(data) / "wiki_toxicity" / "false_positives.csv") as path:
         read = pd.read_csv(path, dtype=str).set_index("text_sha256_16")["cause"].to_dict()
-    return [read.get(hashlib.sha256(text.encode()).hexdigest()[:16], "not read") for text in texts]
+    return [read.get(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16], "not read") for text in texts]
 
 
 def _failures(predict: Predict, cases: list[str], wanted: int) -> list[bool]:
-    return [said != wanted for said in predict(cases)] if cases else []
+    return [said != wanted for said in _verdicts(predict, cases)] if cases else []
+
+
+def _verdicts(predict: Predict, texts: list[str]) -> list[int]:
+    """What `predict` gives, 0 or 1 for each text and nothing else."""
+    said = predict(texts)
+    if isinstance(said, str | bytes) or not isinstance(said, Iterable):
+        raise TypeError(f"predict returns one {type(said).__name__}: it must return 0 or 1 for each text.")
+    try:
+        return check_labels(said, texts, allowed=(0, 1), at_least=1).tolist()
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"predict must return 0 or 1 (toxic) for each text. {error}") from None
 
 
 def _refuses(predict: Predict, text: str) -> bool:

@@ -132,7 +132,7 @@ def test_a_table_may_be_an_array_or_lists_and_a_label_without_a_yes_gets_zero(to
     [
         ([0, 1, 1], "needs y as a table of 0 and 1"),
         ([[0, 1], [1, 0]], "3 texts but 2 rows of labels"),
-        ([[0, 1], [1, 2], [0, 0]], "Row 1 of labels, column 1"),
+        ([[0, 1], [1, 2], [0, 0]], "Row 1 has 1 = 2, which is neither 0 nor 1"),
         ([[0, 1], [1, float("nan")], [0, 0]], "neither 0 nor 1"),
     ],
 )
