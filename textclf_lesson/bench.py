@@ -1,5 +1,6 @@
 """One classifier in several forms, side by side: each in a process of its own, timed in turns on the same tokens."""
 
+import inspect
 import multiprocessing
 import os
 import sys
@@ -62,12 +63,17 @@ def bench(
     the tokens timed are theirs. shapes: () times nothing. seconds: how long one variant runs in each of the `turns`, 3
     times at least.
 
-    Raises ValueError if there is no `load_onnx` or texts are none, RuntimeError if a variant cannot be loaded or run.
+    Raises ValueError if there is no `load_onnx`, texts are none or labels do not fit, all before anything is timed;
+    RuntimeError if a variant cannot be loaded or run.
     """
-    from textclf_lesson.inputs import check_texts
+    from textclf_lesson.inputs import check_labels, check_same_rows, check_texts, positive_number, whole_number
     from textclf_lesson.onnx_classifier import OnnxClassifier
 
-    texts, shapes = check_texts(texts), list(shapes)
+    check_same_rows(texts=texts, labels=labels)
+    texts, shapes = check_texts(texts), [tuple(whole_number("shape", size) for size in shape) for shape in shapes]
+    seconds, turns = positive_number("seconds", seconds), whole_number("turns", turns)
+    if labels is not None:
+        labels = check_labels(labels, texts, at_least=1)
     reader = next((OnnxClassifier(path, threads=1) for loader, path in variants.values() if loader is load_onnx), None)
     if reader is None:
         raise ValueError("One of the variants must have the loader load_onnx: its tokeniser reads the texts for all.")
@@ -205,11 +211,13 @@ def load_torch(folder: str, half: bool = False) -> Forward:
     from textclf_lesson.transformer import TransformerClassifier
 
     model = TransformerClassifier.load(folder).model_
+    known = inspect.signature(model.forward).parameters  # not every architecture has token types
 
     @torch.inference_mode()
     def forward(inputs: Inputs) -> np.ndarray:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            return model(**{name: torch.from_numpy(values) for name, values in inputs.items()}).logits.float().numpy()
+            tokens = {name: torch.from_numpy(values) for name, values in inputs.items() if name in known}
+            return model(**tokens).logits.float().numpy()
 
     return forward
 

@@ -1,16 +1,18 @@
 """From torch to ONNX: a folder that onnxruntime serves alone, its operators fused, and the same in eight bits."""
 
+import contextlib
 import copy
 import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,10 +23,10 @@ from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 from onnxruntime.transformers import optimizer
 from tokenizers import Tokenizer
 
-from textclf_lesson import modelcard, models
-from textclf_lesson.inputs import check_texts
+from textclf_lesson import modelcard, models, positions
+from textclf_lesson.inputs import check_texts, check_thresholds, plain
 from textclf_lesson.modelcard import KEY, ModelError
-from textclf_lesson.onnx_classifier import OnnxClassifier
+from textclf_lesson.onnx_classifier import MULTI, OnnxClassifier
 from textclf_lesson.transformer import TransformerClassifier
 
 OPSET = 17  # the first with LayerNormalization; every onnxruntime since 1.12 reads it
@@ -76,13 +78,18 @@ def to_onnx(
     the logits of each must be those of torch, to 1e-4. fuse: True joins operators into those
     of onnxruntime (six layers of BERT are then six Attention nodes), False keeps to standard
     ONNX, which other runtimes read too. thresholds: for several labels, the cut of each, 0 to
-    1; stored as thresholds.json. Files of these names in `folder` are replaced at the end.
+    1, as `check_thresholds` takes it; stored as thresholds.json. Files of these names in
+    `folder` are replaced at the end.
 
-    Raises ModelError if the model cannot be read, or the exported one computes something
-    else; TypeError or ValueError for texts that are none.
+    Raises ModelError if the model cannot be read, reads fewer tokens than its `max_length`,
+    has operations that ONNX lacks, or the exported one computes something else; TypeError or
+    ValueError for texts that are none and thresholds that do not fit the labels.
     """
     classifier = model if isinstance(model, TransformerClassifier) else TransformerClassifier.load(model)
     texts = check_texts(texts)
+    if thresholds is not None:
+        thresholds = _named_thresholds(classifier, thresholds)
+    _check_length(classifier)
     expected = classifier.logits(texts)
     with _replacing(folder) as partial:
         network = copy.deepcopy(classifier.model_).cpu().eval()
@@ -92,7 +99,7 @@ def to_onnx(
         _describe(network.config, classifier, facts, partial)
         _save_tokenizer(classifier, partial)
         if thresholds is not None:
-            cuts = json.dumps(dict(thresholds), indent=1)
+            cuts = json.dumps(thresholds, indent=1)
             (partial / "thresholds.json").write_text(cuts, encoding="utf-8")
         apart = float(np.abs(OnnxClassifier(partial).logits(texts) - expected).max())
         if not apart <= TOLERANCE:
@@ -108,22 +115,24 @@ def quantize_int8(folder: str | os.PathLike, to: str | os.PathLike, calibration:
     batch (dynamic). With it, scales are fixed beforehand, from what these texts give
     (static): some hundred, like those to come.
 
-    Raises ModelError if `folder` is none of `to_onnx`, or is quantised already.
+    Raises ModelError if `folder` is none of `to_onnx`, is quantised already, or holds what
+    onnxruntime cannot quantise; TypeError or ValueError for texts that are none.
     """
     source = OnnxClassifier(folder)
     config = _unquantised(source.folder)
+    texts = None if calibration is None else check_texts(calibration)
     graph = onnx.load(source.folder / "model.onnx")
     with _replacing(to) as partial:
-        with _quiet():
-            if calibration is None:
+        with _quiet(), _told(f"{folder} cannot be quantised"):
+            if texts is None:
                 # Fused operators do not say what they give.
                 options = {"DefaultTensorType": onnx.TensorProto.FLOAT}
                 quantize_dynamic(graph, partial / "model.onnx", **INT8, extra_options=options)
             else:
                 graph = SymbolicShapeInference.infer_shapes(graph, auto_merge=True)
-                reader = _Calibration(source, check_texts(calibration))
+                reader = _Calibration(source, texts)
                 quantize_static(graph, partial / "model.onnx", reader, **INT8, **STATIC)
-        _finish_quantised(source.folder, partial, config, f"int8 ({'dynamic' if calibration is None else 'static'})")
+        _finish_quantised(source.folder, partial, config, f"int8 ({'dynamic' if texts is None else 'static'})")
     return Path(to)
 
 
@@ -195,7 +204,7 @@ class _Calibration(CalibrationDataReader):
     """Hands the quantiser one batch after the other."""
 
     def __init__(self, classifier: OnnxClassifier, texts: list[str]):
-        self.batches = (inputs for _, inputs in classifier.batches(texts))
+        self.batches = (classifier.asked(inputs) for _, inputs in classifier.batches(texts))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self.batches, None)
@@ -207,10 +216,10 @@ def _trace(network: torch.nn.Module, tokenizer, path: Path) -> None:
     network.set_attn_implementation("eager")
     example = dict(tokenizer(["one", "one and two"], padding=True, return_tensors="pt"))
     axes = {name: {0: "batch", 1: "tokens"} for name in example} | {"logits": {0: "batch"}}
-    with warnings.catch_warnings(), models.quiet():
-        warnings.simplefilter(
-            "ignore"
-        )  # that it is deprecated, and that a trace does not see branches: parity is checked
+    failed = f"A {type(network).__name__} cannot be written as ONNX: serve it with torch, or fine-tune one like BERT"
+    with warnings.catch_warnings(), models.quiet(), _no_output(), _told(failed):
+        # That it is deprecated, and that a trace does not see branches: parity is checked.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             Logits(network, list(example)),
             tuple(example.values()),
@@ -223,13 +232,30 @@ def _trace(network: torch.nn.Module, tokenizer, path: Path) -> None:
         )
 
 
+def _named_thresholds(classifier: TransformerClassifier, thresholds: Any) -> dict[str, float]:
+    labels = [str(label) for label in classifier.classes_]
+    if classifier.problem_type != MULTI:
+        raise ValueError(f"This classifier gives one label of {len(labels)}, the likeliest: it takes no thresholds.")
+    return dict(zip(labels, check_thresholds(thresholds, labels).tolist(), strict=True))
+
+
+def _check_length(classifier: TransformerClassifier) -> None:
+    """A text longer than the model reads would be refused only when it comes."""
+    limit = positions.longest(classifier.model_)
+    if limit is not None and classifier.max_length > limit:
+        raise ModelError(
+            f"max_length={classifier.max_length} is too long: {classifier.model} reads at most {limit} tokens. "
+            f"Export it after classifier.set_params(max_length={limit})."
+        )
+
+
 def _save_tokenizer(classifier: TransformerClassifier, folder: Path) -> None:
     """tokenizer.json cuts texts where the model was trained to, whoever reads it."""
     with models.quiet():
         classifier.tokenizer_.save_pretrained(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(classifier.max_length)
+    tokenizer.enable_truncation(int(classifier.max_length))
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
@@ -268,7 +294,7 @@ def _describe(config, classifier: TransformerClassifier, export: dict, folder: P
     note = dict(getattr(config, KEY, None) or {})
     note["classes"] = classifier.classes_.tolist()
     note["settings"] = note.get("settings", {}) | {
-        "max_length": classifier.max_length,
+        "max_length": plain(classifier.max_length),
         "problem_type": classifier.problem_type,
     }
     note["export"] = export | {"versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime")}}
@@ -284,7 +310,31 @@ def _describe(config, classifier: TransformerClassifier, export: dict, folder: P
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-@contextmanager
+@contextlib.contextmanager
+def _told(failed: str) -> Iterator[None]:
+    """A block whose errors, of a dozen kinds in torch and onnxruntime, become one sentence."""
+    try:
+        yield
+    except Exception as error:
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{failed} ({first}).") from error
+
+
+@contextlib.contextmanager
+def _no_output() -> Iterator[None]:
+    """A block that prints nothing, not from C++ either: of what it cannot export, torch prints the whole graph."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the quantiser's advice to prepare the model, which fusing has done, and onnxruntime's own remarks."""
     level = logging.root.level
@@ -297,7 +347,7 @@ def _quiet() -> Iterator[None]:
         logging.root.setLevel(level)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _replacing(folder: str | os.PathLike) -> Iterator[Path]:
     """A folder to write into, whose files then replace those of `folder`, all or none. Old thresholds do not stay: they
     belong to another model."""

@@ -19,6 +19,11 @@ TOKENS_AT_ONCE = 2048  # padding included
 LONG = ("truncate", "window")  # what may be done with a text that is longer than the model reads
 MAX_WINDOWS = 64  # of a text: one of 10,000 characters is to cost a bounded number of forward passes
 DEFAULT_CUT = 0.5
+# Architectures that count positions from behind that of the padding: of 514, 512 can be used.
+FROM_PADDING = (
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "data2vec-text", "ibert"),
+    *("longformer", "mpnet", "luke", "xmod", "esm", "layoutlmv3"),
+)
 
 
 class OnnxClassifier:
@@ -45,7 +50,7 @@ class OnnxClassifier:
         names = config.get("id2label") or {}
         self.classes_ = np.array(note.get("classes") or [names[at] for at in sorted(names, key=int)])
         self.problem_type = config.get("problem_type") or "single_label_classification"
-        self.max_length = note.get("settings", {}).get("max_length") or config.get("max_position_embeddings", 512)
+        self.max_length = _longest(config, note.get("settings", {}).get("max_length"))
         self._pad = config.get("pad_token_id") or 0
         self._tokenizer = _open_tokenizer(self.folder / "tokenizer.json", self.max_length)
         self.overlap = self._tokenizer.truncation["stride"]
@@ -151,7 +156,11 @@ class OnnxClassifier:
 
     def forward(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """The logits (batch, classes) of one batch of tokens."""
-        return self._session.run(None, {wanted.name: inputs[wanted.name] for wanted in self._session.get_inputs()})[0]
+        return self._session.run(None, self.asked(inputs))[0]
+
+    def asked(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Those of the inputs that the model has: RoBERTa and DistilBERT, for two, know no token types."""
+        return {wanted.name: inputs[wanted.name] for wanted in self._session.get_inputs()}
 
     def _check_labels(self) -> None:
         """Ask once: what only shows when the model runs is to show now, and not at the first request."""
@@ -178,6 +187,17 @@ class OnnxClassifier:
             if not (isinstance(cut, int | float) and 0 <= cut <= 1):
                 raise ModelError(f"{path}: the cut of {label!r} is {cut!r}, but must be a number from 0 to 1.")
         return {str(name): float(cuts[str(name)]) for name in self.classes_}
+
+
+def _longest(config: dict[str, Any], stored: Any) -> int:
+    """How many tokens the model reads: what `to_onnx` has stored, but no more than RoBERTa's relatives have places."""
+    positions = config.get("max_position_embeddings")
+    positions = positions if isinstance(positions, int) and positions > 0 else 512
+    if config.get("model_type") not in FROM_PADDING:
+        return stored or positions
+    padding = config.get("pad_token_id")
+    positions -= 2 if padding is None else padding + 1
+    return min(stored or positions, positions)
 
 
 def _check_files(folder: Path) -> None:

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import tiny_models
 import torch
 
 from textclf_lesson import attention_views, data, explain, models, plots
@@ -181,3 +182,121 @@ def test_heads_are_counted_once_each(seen):
 def test_a_head_that_is_not_there_is_told(seen, layer, head):
     with pytest.raises(IndexError, match="layers are 0 to 5, heads 0 to 11"):
         attention_views.plot_attention(seen, layer, head)
+
+
+# --- other architectures, several labels, sentinels -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["byte_level", "sentence_piece"])
+def foreign(request, tmp_path_factory):
+    """A classifier of three labels, each with its own probability, of RoBERTa's architecture."""
+    tokenizer = getattr(tiny_models, request.param)()
+    folder = tiny_models.saved(tmp_path_factory.mktemp("foreign"), "Roberta", ["a", "b", "c"], tokenizer, multi=True)
+    return TransformerClassifier.load(folder).set_params(max_length=32)
+
+
+def test_words_are_those_of_the_tokeniser(foreign):
+    text = "An unfilmable, never  boring story\u2026 \N{CLAPPER BOARD} na\u00efve"
+    seen = explain.attention(foreign.model_, foreign.tokenizer_, text, 64)
+    words = seen.words()
+    assert len(seen.tokens) > len(words.tokens) and seen.cut is None
+    joined = [word for word in words.content().tokens if word.strip("\u2581\u0120")]
+    assert "".join(joined) == "".join(text.split())
+    assert {"An", "boring", "na\u00efve"} <= {*joined}, "a word is one piece again, spelt as in the text"
+    np.testing.assert_allclose(words.weights.sum(axis=3), 1, atol=1e-5)
+    assert words.content().tokens == seen.content().words().tokens
+
+
+@pytest.mark.parametrize("text", ["good \u2026 film", "\u2026", "good film \u2026"])
+def test_an_ellipsis_in_the_text_is_a_token_as_others(classifier, foreign, text):
+    for model in (classifier, foreign):
+        for method in ("attention", "rollout", "random", "occlusion"):
+            (scores,) = explain.attributions(model, [text], method, label=model.classes_[0])
+            assert len(scores) == len(model.tokenizer_(text)["input_ids"])
+            assert np.isfinite(scores[1:-1]).all()
+    seen = explain.attention(classifier.model_, classifier.tokenizer_, text)
+    assert seen.cut is None and explain.MARK in seen.words().content().tokens
+    assert sum(attention_views.head_kinds(seen).values()) == 72
+
+
+def test_the_mark_of_a_cut_text_is_told_from_its_own_ellipses(classifier):
+    seen = explain.attention(classifier.model_, classifier.tokenizer_, "good \u2026 film " * 40, max_length=8)
+    assert seen.tokens[seen.cut] == explain.MARK and seen.tokens.count(explain.MARK) == 3
+    words = seen.words()
+    assert words.tokens[words.cut] == explain.MARK and not words.weights[:, :, words.cut].any()
+    assert words.content().cut is None and words.content().tokens.count(explain.MARK) == 2
+    (scores,) = explain.attributions(classifier, ["good \u2026 film " * 40], "attention")
+    assert len(scores) == classifier.max_length
+
+
+def test_of_several_labels_one_must_be_named_and_is_explained_by_its_own_probability(foreign):
+    text = "good film"
+    for method in ("occlusion", "gradients"):
+        with pytest.raises(ValueError, match=r"say which to explain, label='a', of \['a', 'b', 'c'\]"):
+            explain.attributions(foreign, [text], method)
+        with pytest.raises(ValueError, match="'d', which is not in the set"):
+            explain.attributions(foreign, [text], method, label="d")
+    ids = foreign.tokenizer_(text)["input_ids"]
+    for at, label in enumerate("abc"):
+        (scores,) = explain.attributions(foreign, [text], "occlusion", label=label)
+        masked = [*ids[:2], foreign.tokenizer_.mask_token_id, *ids[3:]]
+        with torch.inference_mode():
+            whole, without = foreign.model_(torch.tensor([ids, masked])).logits.sigmoid()[:, at].tolist()
+        assert scores[2] == pytest.approx(whole - without, abs=1e-6) and np.any(scores[1:-1] != 0)
+        curve = explain.deletion(foreign, [text], [scores], [0, 1], label=label)
+        assert curve[0, 0] == pytest.approx(foreign.predict_proba([text])[0, at], abs=1e-5)
+    with pytest.raises(ValueError, match="say which to explain"):
+        explain.deletion(foreign, [text], [scores], [0, 1])
+
+
+def test_a_single_label_with_its_own_probability_needs_no_name(tmp_path):
+    only = TransformerClassifier.load(tiny_models.saved(tmp_path, "Roberta", ["toxic"], multi=True))
+    (scores,) = explain.attributions(only.set_params(max_length=32), ["good film"], "occlusion")
+    assert np.any(scores[1:-1] != 0)
+
+
+def test_another_class_than_the_predicted_can_be_asked_for(classifier):
+    first, second = (
+        explain.attributions(classifier, [SENTENCE], "occlusion", label=name)[0][1:-1] for name in classifier.classes_
+    )
+    np.testing.assert_allclose(first, -second, atol=1e-5)
+
+
+def test_a_model_without_a_mask_is_told_in_a_sentence(tmp_path):
+    tokenizer = tiny_models.byte_level(mask_token=None)
+    model = TransformerClassifier.load(tiny_models.saved(tmp_path, "Roberta", ["a", "b"], tokenizer))
+    model.set_params(max_length=32)
+    for call in (
+        lambda: explain.attributions(model, ["good film"], "occlusion"),
+        lambda: explain.attributions(model, ["good film"], "gradients"),
+        lambda: explain.deletion(model, ["good film"], [[0.0] * 4], [0.5]),
+    ):
+        with pytest.raises(ValueError, match="has no mask token"):
+            call()
+    assert len(explain.attributions(model, ["good film"], "attention")) == 1
+
+
+@pytest.mark.parametrize("kind", ["FNet", "Bart"])
+def test_a_model_that_gives_no_attention_away_says_so(tmp_path, kind):
+    model = TransformerClassifier.load(tiny_models.saved(tmp_path, kind, ["a", "b"]))
+    with pytest.raises(ValueError, match=f"A {kind}ForSequenceClassification gives no attention"):
+        explain.attention(model.model_, model.tokenizer_, "good film", 32)
+
+
+@pytest.mark.parametrize(
+    ("texts", "scores", "shares", "message"),
+    [
+        (["good film"], [np.zeros(3)], [0.5], "3 scores for 4 tokens"),
+        (["good film"], [], [0.5], "1 texts need as many scores, not 0"),
+        (["good film"], [np.zeros(4)], [1.5], "shares from 0 to 1"),
+        ([""], [np.zeros(2)], [0.5], "blank"),
+    ],
+)
+def test_scores_that_do_not_fit_are_refused(classifier, texts, scores, shares, message):
+    with pytest.raises(ValueError, match=message):
+        explain.deletion(classifier, texts, scores, shares)
+
+
+def test_half_of_a_pair_is_read_as_in_training(classifier):
+    assert explain.attributions(classifier, ["good \ud83d film"], "random")[0].shape == (5,)
+    assert "?" in explain.attention(classifier.model_, classifier.tokenizer_, "good \ud83d film").tokens
