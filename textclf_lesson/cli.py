@@ -1,9 +1,12 @@
 """The command `textclf`: fetch · train · doctor · run · grade · serve. Heavy imports come late: --help stays quick."""
 
+import codecs
+import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from textclf_lesson import assets
 from textclf_lesson.catalog import Asset, AssetError, find
@@ -11,7 +14,31 @@ from textclf_lesson.catalog import Asset, AssetError, find
 LAST_LESSON = 13
 NOTEBOOKS = Path("notebooks")
 
-app = typer.Typer(no_args_is_help=True, help="Text classification, taught by measurement: the course's tools.")
+# What terminals that know only ASCII, or Latin-1, are shown. The grader's signs must stay apart.
+PLAIN = {"✓": "+", "◐": "~", "✗": "x", "–": "-", "■": "#", "…": "...", "·": "-", "→": "->", "−": "-", "’": "'"}
+
+
+class _Commands(TyperGroup):
+    """All commands, behind one door: what the terminal's encoding lacks is shown as well as it can."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        codecs.register_error("textclf", _plain)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="textclf")
+        return super().main(*arguments, **options)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Python's handler for what cannot be encoded: its plain form, or "?"."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, help="Text classification, taught by measurement: the course's tools."
+)
 
 
 def _asset_names(incomplete: str) -> list[str]:
@@ -115,7 +142,9 @@ def run(
 
 @app.command()
 def grade(
-    submission: Annotated[Path, typer.Argument(metavar="SUBMISSION|FOLDER", help="A notebook, or a class's folder.")],
+    submission: Annotated[
+        Path, typer.Argument(metavar="SUBMISSION|FOLDER", help="A notebook, a class's folder, or an archive.")
+    ],
     assignment: Annotated[
         str | None, typer.Option(metavar="NN", help="As 1 or 01. Default: each notebook tells by itself.")
     ] = None,
@@ -131,8 +160,9 @@ def grade(
 ) -> None:
     """Grade a submission, or a class's folder of them: points, verdict and hint for each item.
 
-    A folder yields grades.csv and grades.html in it; interrupted, it goes on where it stopped. Submissions are run as
-    untrusted code: docs/grading.md says what is defended and what is not.
+    A folder yields grades.csv and grades.html in it; interrupted, it goes on where it stopped. Archives in it are
+    unpacked, the newest of several versions counts, and what is not graded is listed. Submissions are run as untrusted
+    code: docs/grading.md says what is defended and what is not.
     """
     from textclf_lesson.grade import command
 
