@@ -45,7 +45,10 @@ def has_namespaces() -> bool:
     )
     with tempfile.TemporaryDirectory() as room:
         command = [*NAMESPACES, sys.executable, "-P", "-c", try_it, room]
-        return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+        try:
+            return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+        except (subprocess.TimeoutExpired, OSError):
+            return False
 
 
 def launch(scratch: Path, hidden: list[Path], limits: Limits, handle: int) -> subprocess.Popen:

@@ -22,7 +22,8 @@ def as_table(marks: Marks) -> Table:
     title = f"{marks.submission}: {marks.points:g} of {marks.out_of:g} points{unjudged}"
     table = Table("item", "", "points", "hint", title=Text(title))
     for mark in marks.marks:
-        table.add_row(mark.item, SIGNS[mark.verdict], f"{mark.points:g} of {mark.out_of:g}", Text(mark.hint))
+        points = "?" if mark.verdict == "unjudged" else f"{mark.points:g}"
+        table.add_row(mark.item, SIGNS[mark.verdict], f"{points} of {mark.out_of:g}", Text(mark.hint))
     return table
 
 
