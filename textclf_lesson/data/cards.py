@@ -25,6 +25,21 @@ def agreement() -> pd.DataFrame:
         return pd.read_csv(path, dtype={"text_sha256_16": str}).rename(columns={"text_sha256_16": "id"})
 
 
+def counts(splits: datasets.DatasetDict) -> pd.DataFrame:
+    """Rows of each label (index) in each split (columns); the first row counts all."""
+    table = {}
+    for split, rows in splits.items():
+        frame = rows.with_format("pandas")[:]
+        if "label" in frame:
+            names = rows.features["label"].names
+            by_label = frame["label"].value_counts().reindex(range(len(names)), fill_value=0).set_axis(names)
+        else:
+            kinds = [c for c, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
+            by_label = frame[kinds].sum()
+        table[split] = pd.concat([pd.Series({"all rows": len(frame)}), by_label])
+    return pd.DataFrame(table)
+
+
 class Card:
     """The card of one data set; a notebook shows it as a table.
 
@@ -40,17 +55,7 @@ class Card:
     @functools.cached_property
     def counts(self) -> pd.DataFrame:
         """Rows of each label (index) in each split (columns); the first row counts all."""
-        table = {}
-        for split, rows in self._load(self.name).items():
-            frame = rows.with_format("pandas")[:]
-            if "label" in frame:
-                names = rows.features["label"].names
-                by_label = frame["label"].value_counts().reindex(range(len(names)), fill_value=0).set_axis(names)
-            else:
-                kinds = [c for c, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
-                by_label = frame[kinds].sum()
-            table[split] = pd.concat([pd.Series({"all rows": len(frame)}), by_label])
-        return pd.DataFrame(table)
+        return counts(self._load(self.name))
 
     def _counted(self) -> pd.DataFrame | str:
         """The counts, or why there are none: a full set may not be on this machine yet."""

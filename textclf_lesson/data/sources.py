@@ -3,14 +3,15 @@
 import csv
 import hashlib
 import warnings
-import zipfile
-import zlib
 from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
 from textclf_lesson import assets
+from textclf_lesson.data.files import DAMAGED, DataError
+from textclf_lesson.data.labels import one_hot
+from textclf_lesson.data.places import Place, find, opened, tables
 from textclf_lesson.data.splits import carve, divide, keyed, leaks
 
 RUSSIAN_NOUNS = {
@@ -20,10 +21,6 @@ RUSSIAN_NOUNS = {
 TOXICITY = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 NEUTRAL = 0.5  # a mean score nearer to 0 than this is neither praise nor blame
 Frames = dict[str, pd.DataFrame]
-
-
-class DataError(ValueError):
-    """A data set cannot be had as asked: the message says why and what to do."""
 
 
 # -- sets the package index carries ------------------------------------------------------------------------
@@ -133,51 +130,57 @@ def disaster() -> Frames:
 # -- full sets, from a file or the hub ---------------------------------------------------------------------
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A CSV, TSV (each may be gzipped, or the one file of that kind in a zip) or Parquet file as text columns."""
-    name = path.name.lower()
-    try:
-        if ".parquet" in name:
-            return pd.read_parquet(path)
-        tabs = ".tsv" in name
-        options = dict(
-            sep="\t" if tabs else ",", quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-            keep_default_na=False, encoding="utf8",
-        )  # fmt: skip
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(path) as archive, archive.open(path.name.removesuffix(".zip")) as file:
-                return pd.read_csv(file, **options)
-        return pd.read_csv(path, **options)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as a table ({error}). Is it whole? Download it again.") from error
+def read_table(path: Place, wanted: set[str]) -> pd.DataFrame:
+    """The one table of a file as text columns; the index, `line` or `row` by name, says where each row stands.
 
-
-def find(folder: Path, stem: str) -> Path | None:
-    """The table called `stem` in `folder`, whatever its packing."""
-    endings = [f".{kind}{pack}" for kind in ("csv", "tsv") for pack in ("", ".gz", ".zip")] + [".parquet"]
-    return next((folder / (stem + end) for end in endings if (folder / (stem + end)).is_file()), None)
+    `path` may be packed (gz, zip), and stand in an archive. Raises DataError if it cannot be read whole.
+    """
+    table = tables(path, wanted)[0][1]
+    if table.bad:
+        bad = table.bad[0]
+        raise DataError(
+            f"{path} cannot be read as a table: line {bad['line']} has {bad['reason']} ({len(table.bad)} such lines). "
+            f"{DAMAGED}"
+        )
+    if not len(table.rows):
+        raise DataError(f"{path} has a header but no rows. {DAMAGED}")
+    return table.rows.rename_axis(table.unit)
 
 
 def require(rows: pd.DataFrame, columns: list[str], labels: list[str], where: str) -> pd.DataFrame:
-    """`rows[columns]` once they are all there and the labels are all 0 or 1; else an error that says which not."""
-    lacking = [column for column in columns if column not in rows]
+    """`rows[columns]`, text but for the labels, once all columns are there, once, and all labels are 0 or 1.
+
+    Raises DataError that says what is not so, with the line.
+    """
+    names = list(rows.columns)
+    lacking = [column for column in columns if column not in names]
     if lacking:
         raise DataError(
             f"{where} lacks the column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}. "
             f"It has: {', '.join(map(str, rows.columns[:12]))}."
         )
-    for label in labels:
-        values = pd.to_numeric(rows[label], errors="coerce")
-        wrong = rows.index[~values.isin([0, 1])]
-        if len(wrong):
-            raise DataError(
-                f"{where}: row {wrong[0]} has {label} = {str(rows.loc[wrong[0], label])!r}, which is neither 0 nor 1 "
-                f"({len(wrong)} such rows)."
-            )
-    written = rows[columns[0]].fillna("").astype(str).str.strip().astype(bool)
-    if not written.all():
-        warnings.warn(f"{where}: {(~written).sum()} rows without text are left out.", stacklevel=4)
-    return rows.loc[written, columns].astype({label: int for label in labels})
+    twice = [column for column in columns if names.count(column) > 1]
+    if twice:
+        raise DataError(f"{where} has {names.count(twice[0])} columns called {twice[0]}: delete the others.")
+    unit = rows.index.name or "row"
+    values, reasons = one_hot(rows[labels])
+    wrong = (reasons != "").to_numpy()
+    if wrong.any():
+        place = wrong.argmax()
+        label = reasons.iloc[place].rpartition(" is ")[0]
+        raise DataError(
+            f"{where}: {unit} {rows.index[place]} has {label} = {str(rows[label].iloc[place])!r}, which is neither 0 "
+            f"nor 1 ({wrong.sum()} such rows)."
+        )
+    texts = rows[[column for column in columns if column not in labels]].fillna("").astype(str)
+    texts = texts.map(lambda text: text.encode("utf-8", "replace").decode())  # half of a surrogate pair
+    has_text = texts[columns[0]].str.strip().astype(bool)
+    if not has_text.all():
+        warnings.warn(
+            f"{where}: {(~has_text).sum()} rows without text are left out (first: {unit} {has_text.idxmin()}).",
+            stacklevel=4,
+        )
+    return pd.concat([texts, values], axis="columns")[columns][has_text]
 
 
 def sst2(tables: dict[str, pd.DataFrame], where: str) -> Frames:
@@ -195,7 +198,11 @@ def jigsaw(tables: dict[str, pd.DataFrame], where: str) -> Frames:
     """Kaggle's Toxic Comment Classification Challenge, with its test rows that were scored, if they are there."""
     columns = ["comment_text", "id", *TOXICITY]
     if "test_labels" in tables and "test" in tables:
-        tables["test"] = tables["test"].drop(columns=TOXICITY, errors="ignore").merge(tables["test_labels"], on="id")
+        texts, verdicts = tables["test"].drop(columns=TOXICITY, errors="ignore"), tables["test_labels"]
+        for table, rows in (("test", texts), ("test_labels", verdicts)):
+            if "id" not in rows:
+                raise DataError(f"{where} ({table}) lacks the column id. It has: {', '.join(rows.columns[:12])}.")
+        tables["test"] = texts.rename_axis("line").reset_index().merge(verdicts, on="id").set_index("line")
     frames = {}
     for split in ("train", "test"):
         if split not in tables or (split == "test" and "toxic" not in tables[split]):
@@ -209,22 +216,24 @@ def jigsaw(tables: dict[str, pd.DataFrame], where: str) -> Frames:
     return {**carve(frames["train"], 0.1), "test": frames["test"]}
 
 
-def local_tables(source: Path, stems: dict[str, tuple[str, ...]]) -> dict[str, pd.DataFrame]:
-    """The tables of a full set, read from a folder or from one file and its neighbours.
+def local_tables(source: Path, stems: dict[str, tuple[str, ...]], wanted: set[str]) -> dict[str, pd.DataFrame]:
+    """The tables of a full set, read from a folder or archive, or from one file and its neighbours.
 
     stems: for each table the file names (without ending) it goes by; the first table must be there.
+    wanted: names of columns, by which the separator of a file is found.
     """
     if not source.exists():
         raise DataError(f"There is no file or folder {source}.")
-    folder = source if source.is_dir() else source.parent
+    inside = opened(source)
+    folder = inside if inside.is_dir() else source.parent
     first = next(iter(stems))
     found = {table: next(filter(None, (find(folder, s) for s in names)), None) for table, names in stems.items()}
-    if source.is_file():
+    if inside.is_file():
         found = {table: path for table, path in found.items() if path != source} | {first: source}
     if found[first] is None:
-        wanted = " or ".join(f"{stem}.csv, .tsv, .parquet (or gzipped, zipped)" for stem in stems[first])
-        raise DataError(f"{folder} holds no {wanted}.")
-    return {table: read_table(path) for table, path in found.items() if path}
+        names = " or ".join(f"{stem}.csv, .tsv, .jsonl, .parquet (or gzipped, zipped)" for stem in stems[first])
+        raise DataError(f"{source} holds no {names}.")
+    return {table: read_table(path, wanted) for table, path in found.items() if path}
 
 
 def hub_tables(dataset_id: str, config: str | None) -> dict[str, pd.DataFrame]:

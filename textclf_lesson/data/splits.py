@@ -50,6 +50,28 @@ def divide(rows: pd.DataFrame, validation: float, test: float) -> dict[str, pd.D
     }
 
 
+def divide_evenly(rows: pd.DataFrame, validation: float, test: float) -> tuple[dict[str, pd.DataFrame], str]:
+    """`divide` that leaves no split empty: of few texts, those with the first positions go into test and validation.
+
+    A fraction of 0 makes no split. The second value says what is to be known of so few texts, or "".
+    """
+    rows = keyed(rows)
+    sizes = {name: size for name, size in (("validation", validation), ("test", test)) if size}
+    frames = {name: part for name, part in divide(rows, validation, test).items() if name in ("train", *sizes)}
+    if all(map(len, frames.values())):
+        return frames, ""
+    order = sorted(set(rows["key"]), key=position)
+    counts = {name: max(1, round(size * len(order))) for name, size in sizes.items()}
+    if sum(counts.values()) >= len(order):
+        return {"train": rows, **dict.fromkeys(sizes, rows[:0])}, f"too few different texts to split ({len(order)})"
+    frames, start = {}, 0
+    for name, count in counts.items():
+        frames[name] = rows[rows["key"].isin(order[start : start + count])]
+        start += count
+    frames["train"] = rows[rows["key"].isin(order[start:])]
+    return frames, f"so few texts ({len(order)}) that one more may move another into another split"
+
+
 def carve(rows: pd.DataFrame, fraction: float, by: str | None = None) -> dict[str, pd.DataFrame]:
     """Take a validation split out of a training split that was shipped without one.
 
