@@ -422,3 +422,36 @@ def test_without_subwords_an_unknown_word_has_no_neighbours(movies):
     assert words_only.subwords("entertainning") == []
     with pytest.raises(ValueError, match="train with minn and maxn"):
         words_only.neighbours("entertainning")
+
+
+# -- NumPy's numbers, as searches over np.arange give them -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scalar", [np.float32, np.float64])
+def test_numpy_settings_are_kept_as_the_numbers_they_are(tmp_path, scalar):
+    texts, labels = ["good film", "bad film", "fine film", "poor film"] * 5, ["yes", "no"] * 10
+    given = {
+        "lr": scalar(0.5),
+        "epoch": np.int32(3),
+        "dim": np.int64(4),
+        "bucket": np.uint16(100),
+        "tidy": np.bool_(True),
+    }
+    given |= {"seed": np.int16(7), "minn": np.int8(2), "maxn": np.int8(3), "thread": np.int64(1)}
+    fitted = FastTextClassifier(**given).fit(texts, labels)
+    assert {type(value) for value in fitted.settings_.values()} <= {int, float, str}
+    assert fitted.settings_["lr"] == 0.5 and fitted.settings_["bucket"] == 100
+    fitted.save(tmp_path / "kept")
+    again = FastTextClassifier.load(tmp_path / "kept")
+    assert again.settings_ == fitted.settings_ and again.get_params() == fitted.get_params()
+    assert again.get_params()["lr"] == 0.5 and type(again.get_params()["tidy"]) is bool
+    assert (again.predict_proba(texts) == fitted.predict_proba(texts)).all()
+    plainly = FastTextClassifier(**{name: value.item() for name, value in given.items()}).fit(texts, labels)
+    assert (plainly.predict_proba(texts) == fitted.predict_proba(texts)).all()
+    assert clone(fitted).get_params() == fitted.get_params()
+
+
+@pytest.mark.parametrize("settings", [{"seed": 0.5}, {"minn": 1.5, "maxn": 3}, {"maxn": "3", "minn": 1}])
+def test_settings_that_are_no_whole_numbers_are_refused(settings):
+    with pytest.raises(ValueError, match=r"must be a whole number, not"):
+        FastTextClassifier(**settings).fit(["good", "bad"], [0, 1])
