@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _QUOTED = dict(quoting=csv.QUOTE_MINIMAL, doublequote=True)  # "He said ""hi""", as spreadsheets and pandas write
-_ESCAPED = dict(quoting=csv.QUOTE_MINIMAL, doublequote=False, escapechar="\\")  # "He said \"hi\"", as databases do
+# Both ways at once: with doublequote=False, Python takes a quotation mark in the middle of a quoted cell for its end.
+_ESCAPED = dict(_QUOTED, escapechar="\\")  # "He said \"hi\"", as databases do
 _PLAIN = dict(quoting=csv.QUOTE_NONE)  # a quotation mark is a character like any other, as in GLUE's TSV files
 _LONGEST_CELL = 2**31 - 1  # the module's own limit is 131,072 characters
 _OPEN_QUOTE = "a quotation mark that is not closed, or not doubled inside a quoted cell"
