@@ -316,11 +316,14 @@ def spoil_missing_label(table):
     ("spoil", "hint"),
     [
         (spoil_columns, "lacks the columns threat, insult"),
-        (spoil_label, "row 17 has obscene = '2', which is neither 0 nor 1"),
-        (spoil_missing_label, "row 3 has toxic = ''"),
+        (spoil_label, "line {17} has obscene = '2', which is neither 0 nor 1"),
+        (spoil_missing_label, "line {3} has toxic = ''"),
     ],
 )
 def test_a_spoilt_table_is_refused_in_one_line(kaggle, tmp_path, spoil, hint):
+    # The line a row begins in, as an editor counts: the header, the rows before, and the line ends inside them.
+    before = kaggle["comment_text"].str.count("\r\n|\r|\n").cumsum().shift(fill_value=0)
+    hint = re.sub(r"\{(\d+)\}", lambda row: str(2 + int(row[1]) + before[int(row[1])]), hint)
     with pytest.raises(data.DataError) as error:
         data.load("jigsaw", source=write(spoil(kaggle), tmp_path / "train.csv"))
     assert hint in first_line(error)
@@ -341,6 +344,61 @@ def test_a_broken_file_is_refused_in_one_line(kaggle, tmp_path, kind):
     with pytest.raises(data.DataError) as error:
         data.load("jigsaw", source=path)
     assert "cannot be read as a table" in first_line(error)
+    damaged = kind not in ("binary", "other file in the zip")
+    assert ("Download it again" in first_line(error)) == damaged
+
+
+def test_a_file_cut_in_the_middle_is_not_taken_for_a_smaller_one(kaggle, tmp_path):
+    whole = kaggle.to_csv(index=False)
+    for name, end in (("in a comment", len(whole) - 30), ("between cells", whole.rindex(","))):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(whole[:end], encoding="utf8", newline="")
+        with pytest.raises(data.DataError, match=r"line \d+ has .*Download it again"):
+            data.load("jigsaw", source=path)
+    path.write_text(whole[: whole.index("\n") + 1], encoding="utf8")
+    with pytest.raises(data.DataError, match="has a header but no rows"):
+        data.load("jigsaw", source=path)
+
+
+def test_ids_and_texts_of_digits_stay_text(kaggle, tmp_path):
+    table = kaggle.assign(id=[f"{i:08}" for i in range(300)], comment_text=[f"{i:03}" for i in range(300)])
+    for name in ("train.csv", "train.csv.zip", "train.parquet"):
+        result = data.load("jigsaw", source=write(table, tmp_path / name))
+        ids = {row["id"]: row["text"] for rows in result.values() for row in rows}
+        assert ids == dict(zip(table["id"], table["comment_text"], strict=True))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le", "utf-8-sig"])
+def test_a_file_in_another_encoding_is_read_or_its_encoding_asked_for(kaggle, tmp_path, encoding):
+    table = kaggle.assign(comment_text=[f"caf\u00e9 {i}" for i in range(300)])
+    path = tmp_path / "train.csv"
+    path.write_bytes(table.to_csv(index=False).encode(encoding))
+    if encoding in ("utf-16", "utf-8-sig"):  # these say what they are
+        result = data.load("jigsaw", source=path)
+        assert {text for rows in result.values() for text in rows["text"]} == set(table["comment_text"])
+    else:
+        with pytest.raises(data.DataError, match="encoding=") as error:
+            data.load("jigsaw", source=path)
+        assert "Download it again" not in first_line(error)
+
+
+def test_jigsaw_reads_kaggles_whole_archive(kaggle, tmp_path):
+    for name, rows in (("train", kaggle.head(200)), ("test", kaggle.tail(100)), ("sample_submission", kaggle)):
+        write(rows, tmp_path / f"{name}.csv.zip")
+    archive = tmp_path / "jigsaw-toxic-comment-classification-challenge.zip"
+    with zipfile.ZipFile(archive, "w") as whole:
+        for path in tmp_path.glob("*.csv.zip"):
+            whole.write(path, path.name)
+    result, unpacked = (data.load("jigsaw", source=source) for source in (archive, tmp_path))
+    assert len(result["test"]) == 100
+    assert {s: r["text"][:] for s, r in result.items()} == {s: r["text"][:] for s, r in unpacked.items()}
+
+
+def test_a_column_that_stands_twice_is_refused(kaggle, tmp_path):
+    table = pd.concat([kaggle, kaggle["toxic"]], axis="columns")
+    with pytest.raises(data.DataError) as error:
+        data.load("jigsaw", source=write(table, tmp_path / "train.csv"))
+    assert "2 columns called toxic" in first_line(error)
 
 
 def test_sst2_reads_tsv_and_judges_on_glues_validation(loaded, tmp_path):
