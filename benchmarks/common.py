@@ -38,13 +38,14 @@ def measure(module: str, *arguments: str, timeout: float = 3600, environment: di
 
     `peak_mb` is the most memory the process held at once, libraries and data included, in 10^6 bytes. A process of its
     own, for memory once taken is seldom given back, and nothing warm is inherited. environment: variables for it beside
-    this process's. Raises RuntimeError if it fails.
+    this process's, None to take one of them away. Raises RuntimeError if it fails.
     """
+    variables = {**os.environ, "TEXTCLF_PROGRESS": "0", **(environment or {})}
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", module, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TEXTCLF_PROGRESS": "0", **(environment or {})},
+        env={name: value for name, value in variables.items() if value is not None},
     )
     killer = threading.Timer(timeout, process.kill)
     killer.start()

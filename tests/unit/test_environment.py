@@ -22,7 +22,15 @@ EXTRAS = PROJECT["optional-dependencies"]
 DECLARED = [*PROJECT["dependencies"], *EXTRAS["course"], *EXTRAS["serve"], *EXTRAS["dev"]]
 
 # The part of the package that only runs in the course; all else must do with the dependencies of a service.
-BESIDE_JUPYTER = {"attention_views.py", "course.py", "local_server.py", "plots.py", "render.py", "runner.py"}
+BESIDE_JUPYTER = {
+    "attention_views.py",
+    "course.py",
+    "local_server.py",
+    "plots.py",
+    "render.py",
+    "runner.py",
+    "watch.py",
+}
 
 
 def locked() -> list[Requirement]:
