@@ -1,7 +1,6 @@
 """The service, as a client sees it: the real server in a process of its own, on a free port of this machine."""
 
 import asyncio
-import csv
 import json
 import select
 import signal
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPResponse
 from itertools import cycle, islice
 from urllib.parse import urlsplit
@@ -21,15 +20,16 @@ import pytest
 import schemathesis
 from hypothesis import given, settings
 from schemathesis import GenerationMode
+from service_client import copy, counts, failure, gains, logged, renamed, sentence, textclf_serve
 
 from textclf_lesson import data, serve
 from textclf_lesson.modelcard import ModelError
-from textclf_lesson.monitor import Window
 from textclf_lesson.onnx_classifier import OnnxClassifier
 from textclf_lesson.serve import server, wire
 from textclf_lesson.serve.app import create_app
 from textclf_lesson.serve.batching import Batcher, OverloadError
 from textclf_lesson.serve.load import load
+from textclf_lesson.traffic import Window, read_log
 
 GOOD = "A lovely, funny, moving film."
 
@@ -63,37 +63,6 @@ def tagging(folder, texts, tmp_path_factory):
 def tagger(tagging):
     with serve.running(tagging) as url, httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
         yield client
-
-
-def sentence(response, status):
-    """The detail of an answer that must have this status and be a sentence."""
-    assert response.status_code == status, response.text
-    detail = response.json()["detail"]
-    assert detail[0].isalpha() and detail[-1] in ".", detail
-    return detail
-
-
-def counts(client):
-    """The samples of /metrics by name and labels."""
-    lines = [line.rpartition(" ") for line in client.get("/metrics").text.splitlines() if line[0] != "#"]
-    return {name: float(value) for name, _, value in lines}
-
-
-def gains(client, before):
-    """By how much each of them has grown since."""
-    return {name: value - before.get(name, 0) for name, value in counts(client).items()}
-
-
-def copy(folder, to, **changes):
-    """The exported folder again, with changes to its config.json."""
-    to.mkdir()
-    for path in folder.iterdir():
-        (to / path.name).symlink_to(path)
-    if changes:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        (to / "config.json").unlink()
-        (to / "config.json").write_text(json.dumps(config | changes), encoding="utf-8")
-    return to
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -134,6 +103,24 @@ def test_of_several_labels_those_above_their_thresholds(tagger, tagging, texts):
     assert gained['textclf_predictions_total{label="(none)"}'] == said.count([])
 
 
+@pytest.mark.parametrize("names", [["(none)", "b"], ["((none))", "(none)"], ["none", "(None)"]])
+def test_a_label_that_is_called_none_is_not_none_of_the_labels(tagging, texts, tmp_path, names):
+    folder = renamed(tagging, tmp_path / "model", names)
+    cuts = json.loads((tagging / "thresholds.json").read_text())
+    (folder / "thresholds.json").unlink()
+    (folder / "thresholds.json").write_text(json.dumps(dict(zip(names, cuts.values(), strict=True))))
+    log = tmp_path / "log.csv"
+    with serve.running(folder, log=log) as url, httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
+        answers = client.post("/classify", json={"texts": [*texts[:60], "the"]}).json()["results"]
+        none, found = client.get("/model").json()["counted_as_none"], counts(client)
+        window = Window.from_metrics(client.get("/metrics").text)
+    given = [label for answer in answers for label in answer["labels"] or [None]]
+    assert none not in names and set(given) >= {*names, None}
+    expected = {name: given.count(name) for name in names} | {none: given.count(None)}
+    assert {name: found[f'textclf_predictions_total{{label="{name}"}}'] for name in expected} == expected
+    assert window.labels == Window.of(read_log(log)["label"], read_log(log)["confidence"], expected).labels == expected
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 WRONG = {
@@ -141,7 +128,6 @@ WRONG = {
     "empty": (b"", "Invalid JSON"),
     "cut off": (b'{"text": "a', "Invalid JSON"),
     "invalid UTF-8": (b'{"text": "\xff\xfe"}', "Invalid JSON"),
-    "half a surrogate pair": (rb'{"text": "\ud83d"}', "Invalid JSON"),
     "deep": (b"[" * 200_000, "recursion"),
     "a list": (b'["a"]', "object"),
     "neither": (b"{}", 'either "text" or "texts"'),
@@ -239,13 +225,20 @@ def test_health_and_the_model(service, folder):
     assert {"onnxruntime", "tokenizers", "textclf_lesson"} <= set(about["versions"])
 
 
-def test_the_service_needs_neither_torch_nor_transformers(folder):
+HEAVY = ["textclf_lesson.course", "matplotlib", "torch", "transformers", "datasets", "sklearn", "scipy", "IPython"]
+
+
+def test_the_service_loads_neither_the_lessons_nor_what_trains(folder):
+    """As `textclf serve` starts it, and after it has answered."""
+    ask = "c.post('/classify', json={'text': 'a'}).json()['version']; c.get('/metrics'); c.get('/model')"
     code = (
-        "import sys; from textclf_lesson.serve import server; server.create_app(sys.argv[1]);"
-        "print({'torch', 'transformers', 'sklearn'} & set(sys.modules))"
+        "import sys; from textclf_lesson import cli; from textclf_lesson.serve import server, __main__ as child;"
+        "from starlette.testclient import TestClient\n"
+        f"with TestClient(server.create_app(sys.argv[1])) as c: {ask}\n"
+        f"print(*[name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+    assert done.stdout == "\n"
 
 
 # --- batching ---------------------------------------------------------------------------------------------------------
@@ -351,11 +344,6 @@ def test_while_texts_are_computed_the_event_loop_answers(service):
 # --- load, overload, the end ------------------------------------------------------------------------------------------
 
 
-def logged(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def test_overload_is_told_and_nothing_accepted_is_lost(folder, tmp_path):
     """Long texts by many senders at once, more than the queue holds: each is answered, by a label or by 503."""
     log = tmp_path / "predictions.csv"
@@ -410,18 +398,6 @@ def test_a_body_that_comes_too_slowly_is_refused_though_it_never_rests(folder):
         with httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
             assert client.post("/classify", json={"text": GOOD}).status_code == 200
             assert counts(client)['textclf_requests_total{status="408"}'] == 1
-
-
-@contextmanager
-def textclf_serve(*arguments, settings="pass"):
-    """The command in a process of its own. settings: what it sets first, for limits too long to wait for."""
-    code = f"from textclf_lesson import cli; from textclf_lesson.serve import app, server; {settings}; cli.app()"
-    command = [sys.executable, "-c", code, "serve", "--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        try:
-            yield child
-        finally:
-            child.kill()  # if it is still there, the test has failed
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -491,26 +467,18 @@ def test_several_workers_count_together(folder, texts):
     assert metrics['textclf_requests_total{status="200"}'] == 80 and metrics["textclf_queue_depth"] == 0
 
 
-def test_the_log_holds_time_label_and_confidence_and_no_text(folder, tmp_path):
+def test_the_log_holds_time_label_confidence_and_version_and_no_text(folder, tmp_path):
     log = tmp_path / "predictions.csv"
-    log.write_text("time,label,confidence\n2026-01-01T00:00:00.000+00:00,positive,0.75\n", encoding="utf-8")
     with serve.running(folder, log=log) as url:
         answer = httpx2.post(f"{url}/classify", json={"text": GOOD}, trust_env=False, timeout=60).json()
-    before, row = logged(log)  # of an earlier run: it goes on below
+    (row,) = logged(log)
+    assert [*row] == ["time", "label", "confidence", "version"]
     assert (row["label"], float(row["confidence"])) == (answer["label"], answer["confidence"])
-    assert [*row] == ["time", "label", "confidence"] and row["time"] > before["time"]
+    assert row["version"] == answer["version"]
     assert "film" not in log.read_text(encoding="utf-8")
 
 
 # --- what does not start ----------------------------------------------------------------------------------------------
-
-
-def failure(*arguments):
-    """What `textclf serve` says when it does not start: one sentence or two, no traceback."""
-    with textclf_serve(*arguments) as child:
-        output, errors = child.communicate(timeout=60)
-    assert (child.returncode, output) == (1, "") and "Traceback" not in errors
-    return errors
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -534,6 +502,20 @@ def test_a_folder_that_cannot_be_served_is_refused(folder, tmp_path):
     pickled = copy(folder, tmp_path / "pickled")
     (pickled / "pytorch_model.bin").write_bytes(b"\x80\x04.")
     assert "pickle" in failure("--model", pickled)
+
+
+@pytest.mark.parametrize(
+    ("names", "twice"),
+    [(["a", "a"], "'a'"), (["1", 1], "'1'"), ([1, 1], "'1'"), ([True, "True"], "'True'"), ([1.0, "1.0"], "'1.0'")],
+)
+def test_labels_of_one_name_are_refused_for_an_answer_cannot_hold_them(folder, tmp_path, names, twice):
+    with pytest.raises(ModelError, match=f"names the label {twice} more than once.*Give the columns different names"):
+        create_app(renamed(folder, tmp_path / "model", names))
+
+
+def test_several_workers_refuse_in_one_sentence_too(folder, tmp_path):
+    reason = failure("--model", renamed(folder, tmp_path / "model", ["a", "a"]), "--workers", "2")
+    assert "names the label 'a' more than once" in reason and len(reason.splitlines()) == 1
 
 
 def test_settings_that_cannot_work_are_refused_before_anything_is_opened(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from textclf_lesson import serve
+from textclf_lesson.onnx_classifier import OnnxClassifier
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -57,11 +58,14 @@ def page(browser, url):
     page.close()
 
 
-def test_a_text_is_classified_with_its_scores(page, url):
+def test_a_text_is_classified_with_its_scores_and_the_version(page, url, sentiment):
     expect(page.locator("#about")).to_contain_text("Labels: negative, positive.")
+    version = OnnxClassifier(sentiment).version
+    expect(page.locator("#about")).to_contain_text(f"version {version}")
     page.get_by_label("A text").fill("A lovely, funny, moving film.")
     page.get_by_role("button", name="Classify").click()
     expect(page.get_by_role("status")).to_have_text("positive")
+    expect(page.locator("#note")).to_have_text(f"Answer of {sentiment.name}, version {version}.")
     rows = page.locator("#scores tr")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("positive")  # the most probable first
@@ -69,6 +73,22 @@ def test_a_text_is_classified_with_its_scores(page, url):
     assert shown == sorted(shown, reverse=True) and sum(shown) == pytest.approx(1, abs=0.002)
     assert {re.sub(r"(:\d+)/.*", r"\1", asked) for asked in page.asked} == {url}  # nothing from elsewhere
     assert page.problems == []
+
+
+def test_a_truncated_text_and_a_repaired_one_are_told(page):
+    note, ask = page.locator("#note"), page.get_by_role("button", name="Classify")
+    page.get_by_label("A text").fill("A lovely film. " * 100)
+    ask.click()
+    expect(note).to_contain_text("Truncated: Only the first 64 tokens were read, not the end of the text.")
+    page.get_by_label("A text").fill("A lovely film.")
+    ask.click()
+    expect(note).not_to_contain_text("Truncated")
+    page.evaluate("document.getElementById('text').value = 'A lovely film \\ud83d'")
+    ask.click()
+    expect(note).to_contain_text("Half of a character was read as a question mark.")
+    page.get_by_label("A text").fill("a" * 10_001)
+    ask.click()
+    expect(note).to_be_empty()
 
 
 def test_the_keyboard_suffices_and_the_answer_is_renewed(page):

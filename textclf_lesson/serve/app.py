@@ -133,8 +133,8 @@ def create_app(
 ) -> FastAPI:
     """The application over an exported folder, which is loaded here and now, and asked once.
 
-    threads: how many forward passes at once (default: one for each core). queue: so many texts may wait; at least as
-    many as a request may hold. log: a CSV file for time, label, confidence, version. long: what is done with a text
+    threads: how many forward passes at once (default: one for each core). queue: how many texts may wait; at least
+    as many as a request may hold. log: a CSV file for time, label, confidence, version. long: what is done with a text
     longer than the model reads: "truncate" or "window" (`OnnxClassifier.logits`). name: of the model, in every answer;
     by default that of the folder.
 

@@ -31,7 +31,7 @@ class Batcher:
     """A bounded queue before one thread. Used inside `async with`, from one event loop.
 
     compute: called in the thread with a list of texts, gives a result for each; what it raises reaches all requests of
-    its batch. queue: so many texts may wait; what is accepted is computed, what finds no room is told at once.
+    its batch. queue: how many texts may wait; texts beyond it are refused, accepted ones are computed.
     on_depth: called with the number of waiting texts whenever it changes.
     """
 

@@ -31,7 +31,7 @@ async def refuse(request: Request, error: HTTPException) -> Response:
         headers["Allow"] = ", ".join(sorted(allowed | {"OPTIONS"}))
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
-        sentence = f"{path} does not answer {request.method[:20]}, but {' and '.join(sorted(allowed))}."
+        sentence = f"{request.method[:20]} is not possible at {path}: use {' or '.join(sorted(allowed))}."
     elif error.status_code == 404:
         sentence = f"There is nothing at {path}: POST to /classify; /openapi.json describes the service."
     else:

@@ -3,12 +3,12 @@
 import errno
 import functools
 import gc
-import ipaddress
 import os
 import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -66,9 +66,9 @@ def serve(
     """
     if workers < 1:
         raise ServiceError(f"{workers} workers cannot serve: it takes at least 1.")
-    for sign in (signal.SIGTERM, signal.SIGINT):  # while uvicorn runs it handles them itself, then passes them on
-        signal.signal(sign, lambda *_: sys.exit(0))
     with _listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="textclf-") as counts:
+        for sign in (signal.SIGTERM, signal.SIGINT):  # while uvicorn runs it handles them itself, then passes them on
+            signal.signal(sign, lambda *_: sys.exit(0))
         settings = {"http": Protocol, "lifespan": "on", "log_level": "warning", "access_log": False}
         settings |= {"timeout_graceful_shutdown": DRAIN, "backlog": BACKLOG, "server_header": False, "workers": workers}
         if workers == 1:
@@ -101,25 +101,29 @@ def _try(folder: str | os.PathLike, options: dict[str, Any]) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket at the host's address, at that of IPv4 if it has both."""
+    if _is_every_address(host) and host not in ("0.0.0.0", "::"):
+        raise ServiceError(f"The host {host!r} would open every address of this machine. {HOSTS}")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM) if host.strip() else []
-    except (OSError, UnicodeError, OverflowError) as error:
-        raise ServiceError(f"{host!r} is no address of this machine ({error}). {HOSTS}") from error
-    if not found:
-        raise ServiceError(f"The host is empty, which would open every address of this machine. {HOSTS}")
-    family, *_, address = sorted(found, key=lambda one: one[0] != socket.AF_INET)[0]
-    if ipaddress.ip_address(address[0].partition("%")[0]).is_unspecified and host not in ("0.0.0.0", "::"):
-        raise ServiceError(f"{host!r} would open every address of this machine. {HOSTS}")
-    try:
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
-        if getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
-            raise ServiceError(f"{host!r} is no address of this machine ({error}). {HOSTS}") from error
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError, TypeError) as error:
+        # create_server raises a plain OSError for a name that nobody knows, a TypeError for one that cannot be a name.
+        is_unknown = isinstance(error.__context__, socket.gaierror) or isinstance(error, TypeError)
+        if is_unknown or getattr(error, "errno", 0) == errno.EADDRNOTAVAIL:
+            raise ServiceError(f"The host {host!r} is no address of this machine ({error}). {HOSTS}") from error
         raise ServiceError(
             f"Port {port} of {host} cannot be opened ({error}). If another server runs there, stop it or take another "
             "port: --port 0 takes any that is free."
         ) from error
+
+
+def _is_every_address(host: str) -> bool:
+    """Whether the system takes it for all addresses: an empty host, and zero in whatever form, as "0" or "0x0"."""
+    with suppress(OSError):
+        return socket.inet_aton(host) == bytes(4)
+    with suppress(OSError):
+        return socket.inet_pton(socket.AF_INET6, host) == bytes(16)
+    return not host.strip()
 
 
 def _announce(folder: str | os.PathLike, listener: socket.socket) -> None:
