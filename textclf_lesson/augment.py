@@ -6,16 +6,38 @@ Each of them may change what a text says, and its label with it. Whether they he
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence
-from numbers import Integral
+from numbers import Real
 from typing import Protocol
 
 import joblib
 import numpy as np
 
+from textclf_lesson.inputs import plain, whole_number
 from textclf_lesson.wordnet import synonyms
 
 TRIES = 10  # for each text wanted: an operation may change nothing, or repeat an earlier result
-_WORD = re.compile(r"(\w+(?:['’-]\w+)*)")
+# What is moved or deleted as one: a word, and whatever would be torn at its marks ("$5.99" → "$99.5").
+_WORD = re.compile(
+    r"""(
+    (?:(?:https?|ftp)://|www\.)\S*[\w/]                  # an address on the web,
+    | \w[\w-]*(?:\.\w[\w-]*)+/\S*[\w/]                    # also without its beginning: example.org/a?b=1
+    | [\w.+%-]+@\w[\w-]*(?:\.\w[\w-]*)*                  # an e-mail address
+    | &\#?\w+;                                           # an HTML entity
+    | (?<!\w)[@\#]\w+(?:[.'’-]\w+)*                      # @name, #tag
+    | (?:\b[^\W\d_]{1,3}\.){2,}(?:[^\W\d_]{1,3}\b)?     # U.S., e.g., Ph.D.
+    | \b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Mt|Gen|Sen|Rep|Gov|Capt|Lt|Col|Sgt|Rev|Hon|Inc|Ltd|Co|Corp|vs|etc|approx|dept)\.
+    | (?:(?<!\w)[+−±-](?=\.?\d|[$€£¥₹₽]))?               # a number's sign
+      (?:[A-Z]{0,3}[$€£¥₹₽](?=\.?\d))?                   # its currency
+      (?:(?<![\w.])\.(?=\d))?
+      (?:(?<!\w)['’](?=(?:tis|twas|em|til|cause|\d0s)\b))?
+      \w+ (?:(?:[.'’&/-]|(?<=\d)[,:–](?=\d))\w+)*        # don't, well-known, AT&T, 1,000.50, 10:30, 24/7
+      (?:(?<=\d)[%‰°€£¥₹₽$]\w*|(?<=\d)\+|(?<=\bC)(?:\+\+|\#))?  # 50%, 20°C, 18+, C++
+    )""",
+    re.VERBOSE,
+)
+_LETTERS = re.compile(
+    r"[^\W\d_]+(?:['’-][^\W\d_]+)*"
+)  # only such words have synonyms: none is sought for "5" or "U.S."
 
 Find = Callable[[str], Sequence[str]]
 
@@ -42,9 +64,10 @@ class EDA:
 
     All four lie in [0, 1]; 0 switches the operation off. A text comes from one operation, and the operations take
     turns. Synonyms are those of all senses that WordNet has for a word, the wrong ones included, as in the paper.
-    Unlike the paper's code, this leaves case and punctuation as they are. English only.
+    Unlike the paper's code, this leaves case and punctuation as they are. Numbers, prices, abbreviations, addresses of
+    pages and of people, @names, #tags and contractions are moved or deleted whole, and never replaced. English only.
 
-    Raises ValueError if a share is outside [0, 1] or all four are 0.
+    Raises ValueError if a share is no number in [0, 1], or all four are 0.
     """
 
     def __init__(
@@ -55,10 +78,10 @@ class EDA:
         swaps: float = 0.1,
         deletions: float = 0.1,
     ):
-        self.seed = seed
-        self.shares = {replace: synonyms, insert: insertions, swap: swaps, delete: deletions}
+        self.seed = plain(seed)
+        self.shares = plain({replace: synonyms, insert: insertions, swap: swaps, delete: deletions})
         for name, share in zip(("synonyms", "insertions", "swaps", "deletions"), self.shares.values(), strict=True):
-            if not 0 <= share <= 1:
+            if not isinstance(share, Real) or not 0 <= share <= 1:
                 raise ValueError(f"{name}={share!r} does not fit: it is a share of the words, 0 to 1.")
         if not any(self.shares.values()):
             raise ValueError("All four operations are switched off: set at least one share above 0, say synonyms=0.1.")
@@ -69,7 +92,7 @@ class EDA:
         There are fewer if the text does not give more: a blank text gives none, nor does one word without synonyms.
         Raises TypeError if `text` is not a string, ValueError if n is not a whole number from 0 up.
         """
-        _check([text], n)
+        n = _check([text], n)
         return self._augment(text, n, synonyms)
 
     def augment_all(self, texts: Iterable[str], n: int = 4, workers: int = 1) -> list[list[str]]:
@@ -80,9 +103,7 @@ class EDA:
         if isinstance(texts, str):
             raise TypeError("texts is one string, not a list of texts: use augment(text) for a single one.")
         texts = list(texts)
-        _check(texts, n)
-        if not isinstance(workers, Integral) or workers < 1:
-            raise ValueError(f"workers={workers!r} does not fit: it must be a whole number from 1 up.")
+        n, workers = _check(texts, n), whole_number("workers", workers)
         if workers == 1:
             return [self._augment(text, n, synonyms) for text in texts]
         size = max(1, -(-len(texts) // (4 * workers)))
@@ -126,7 +147,9 @@ def replace(pieces: list[str], share: float, rng: random.Random, find: Find) -> 
     """So many words, none of them a stop word, become one of their synonyms."""
     left = _count(pieces, share)
     for at in rng.sample(range(1, len(pieces), 2), len(pieces) // 2):
-        if left and (choices := find(pieces[at].lower())):
+        if not left:
+            break
+        if choices := _sought(pieces[at], find):
             pieces[at] = _as_written(rng.choice(choices), pieces[at])
             left -= 1
     return pieces
@@ -134,10 +157,17 @@ def replace(pieces: list[str], share: float, rng: random.Random, find: Find) -> 
 
 def insert(pieces: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
     """So many times, a synonym of any of the words lands anywhere."""
-    sources = [found for word in pieces[1::2] if (found := find(word.lower()))]
-    for _ in range(_count(pieces, share) if sources else 0):
+    left = pieces[1::2]  # words that may have synonyms: drawn until one has, as looking all of them up takes longer
+    for _ in range(_count(pieces, share)):
+        choices = ()
+        while left and not choices:
+            number = rng.randrange(len(left))
+            if not (choices := _sought(left[number], find)):
+                del left[number]
+        if not choices:
+            break
         at = 2 * rng.randrange(len(pieces) // 2 + 1)  # the gap before a word, or the last
-        new = rng.choice(rng.choice(sources))
+        new = rng.choice(choices)
         if at == len(pieces) - 1:
             pieces[at:at] = [" ", new]
         else:
@@ -168,21 +198,24 @@ def _count(pieces: list[str], share: float) -> int:
     return max(1, int(share * (len(pieces) // 2)))
 
 
+def _sought(word: str, find: Find) -> Sequence[str]:
+    return find(word.lower()) if _LETTERS.fullmatch(word) else ()
+
+
 def _as_written(new: str, old: str) -> str:
     return new[0].upper() + new[1:] if old[0].isupper() else new
 
 
-def _check(texts: list[str], n: int) -> None:
+def _check(texts: list[str], n: int) -> int:
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"Row {row} is of type {type(text).__name__}, not a string: augment takes texts.")
-    if not isinstance(n, Integral) or n < 0:
-        raise ValueError(f"n={n!r} does not fit: how many texts you want is a whole number from 0 up.")
+    return whole_number("n", n, at_least=0)
 
 
 def _synonyms_in(texts: list[str]) -> dict[str, tuple[str, ...]]:
     """What the words of these texts have: sent along, so that no worker loads WordNet."""
-    words = {word for text in texts for word in _WORD.findall(text.lower())}
+    words = {word.lower() for text in texts for word in _WORD.findall(text) if _LETTERS.fullmatch(word)}
     return {word: found for word in words if (found := synonyms(word))}
 
 

@@ -15,24 +15,49 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from textclf_lesson.inputs import check_labels, check_texts
+from textclf_lesson import evidence
+from textclf_lesson.inputs import check_label_table, check_labels, check_texts
+from textclf_lesson.naive_bayes import NaiveBayesWeights
 
 # One letter counts as a word, unlike in scikit-learn's default: the "t" of "don't" carries the negation.
 WORDS = r"(?u)\b\w+\b"
 
 
-def pipeline(features: str = "tfidf", classifier: str = "logreg", **options: Any) -> Pipeline:
+def best(name: str) -> Pipeline:
+    """The strongest cheap classifier that was found for a data set, untrained: the rival that others must beat.
+
+    name: one of `evidence.names()`. Features, classifier and settings were searched on the validation split by
+    studies/baselines.py; what `best(name)` scores on the test split after `fit` on the training split is stored with
+    its interval: `evidence.baseline(name)`. A multi-label set gives a model that takes a table of 0 and 1.
+
+    Raises ValueError for a name without a stored baseline.
+    """
+    found = evidence.baseline(name)
+    return pipeline(found.features, found.classifier, multi_label=found.multi_label, **found.options)
+
+
+def pipeline(
+    features: str = "tfidf", classifier: str = "logreg", *, multi_label: bool = False, **options: Any
+) -> Pipeline:
     """A classifier of texts in two steps, untrained.
 
     features: "bow" counts of words · "tfidf" weighted words · "tfidf-2gram" words and pairs of
         words · "char" pieces of 2 to 5 letters within words · "tfidf-2gram+char" both together
     classifier: "logreg" logistic regression · "svm" linear SVM, calibrated so that it gives
-        probabilities · "lightgbm" gradient-boosted trees
-    options: settings of a step, named as in a grid search: `features__min_df=2`
+        probabilities · "lightgbm" gradient-boosted trees · "nb" naive Bayes by what the other
+        classes hold (Rennie et al. 2003) · "nb-logreg" logistic regression on words weighed by
+        naive Bayes (Wang and Manning 2012), one for each class
+    multi_label: a classifier for each label. `fit` takes a table of 0 and 1, shape (texts, labels),
+        and `predict_proba` gives one probability for each label; they do not sum to 1.
+    options: settings of a step, named as in a grid search: `features__min_df=2`; of the classifier
+        within "nb-logreg": `classifier__estimator__linear__C`; within several labels:
+        `classifier__estimator__C`
 
     Raises ValueError for a name or a setting that does not exist.
     """
@@ -50,24 +75,30 @@ def pipeline(features: str = "tfidf", classifier: str = "logreg", **options: Any
     trees = {"n_estimators": 300, "num_leaves": 15, "min_child_samples": 5, "n_jobs": 1}
     repeatable = {"random_state": 0, "deterministic": True, "force_row_wise": True}
     margins = LinearSVC(random_state=0)
+    weighted = LogisticRegression(solver="liblinear", random_state=0)
     classifiers = {
         "logreg": LogisticRegression(C=10, max_iter=1000),
         "svm": CalibratedClassifierCV(margins, cv=HoldOutCommon(5), ensemble=False),
         "lightgbm": LGBMClassifier(**trees, **repeatable, verbose=-1),
+        "nb": ComplementNB(),
+        "nb-logreg": OneVsRestClassifier(Pipeline([("weights", NaiveBayesWeights()), ("linear", weighted)])),
     }
-    steps = [
-        ("features", _choose(features, vectorisers, "features")),
-        ("classifier", _choose(classifier, classifiers, "classifier")),
-    ]
+    chosen = _choose(classifier, classifiers, "classifier")
+    if multi_label and not isinstance(chosen, OneVsRestClassifier):
+        chosen = OneVsRestClassifier(chosen)
+    steps = [("features", _choose(features, vectorisers, "features")), ("classifier", chosen)]
     return TextPipeline(steps).set_params(**options)
 
 
 class TextPipeline(Pipeline):
-    """A scikit-learn Pipeline that checks texts and labels before it uses them (see `inputs`)."""
+    """A scikit-learn Pipeline that checks texts and labels before it uses them (see `inputs`).
+
+    After `fit`, `classes_`: the classes in order; of a multi-label table, the names of its columns.
+    """
 
     def fit(self, X: Sequence[str], y: Sequence[Any] | None = None, **params: Any) -> "TextPipeline":
         texts = check_texts(X)
-        labels = check_labels(y, texts)
+        labels, self.label_names_ = self._labels(y, texts)
         # One thread: there is little to share out, and on a busy machine several wait for each other, some 100 times
         # as long as the work takes.
         with threadpool_limits(1):
@@ -81,9 +112,24 @@ class TextPipeline(Pipeline):
         return super().predict_proba(check_texts(X), **params)
 
     def score(self, X: Sequence[str], y: Sequence[Any] | None = None, **params: Any) -> float:
-        """Accuracy, 0 to 1."""
+        """Accuracy, 0 to 1; of a multi-label table, the share of rows in which every label is right."""
         texts = check_texts(X)
-        return super().score(texts, check_labels(y, texts, at_least=1), **params)
+        labels, _ = self._labels(y, texts, at_least=1, names=getattr(self, "label_names_", None))
+        return super().score(texts, labels, **params)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        names = getattr(self, "label_names_", None)
+        return self.steps[-1][1].classes_ if names is None else names
+
+    def _labels(
+        self, y: Any, texts: list[str], at_least: int = 2, names: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The labels as scikit-learn takes them, and the names of the columns if they are a table."""
+        if isinstance(self.steps[-1][1], OneVsRestClassifier) and np.ndim(y) == 2:
+            table = check_label_table(y, texts, None if names is None else names.tolist())
+            return table.to_numpy(dtype=int), np.array(list(table.columns))
+        return check_labels(y, texts, at_least=at_least), None
 
 
 class HoldOutCommon:

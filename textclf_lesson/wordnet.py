@@ -30,8 +30,11 @@ def synonyms(word: str) -> tuple[str, ...]:
     if word in STOP_WORDS:
         return ()
     net = _wordnet()
-    same = {word, *(net.morphy(word, part) for part in "nvar")}
-    names = {name.replace("_", " ").lower() for synset in net.synsets(word) for name in synset.lemma_names()}
+    synsets = net.synsets(word)
+    # A base form is asked for only where there are senses: each question reads files.
+    parts = {"a" if synset.pos() == "s" else synset.pos() for synset in synsets}
+    same = {word, *(net.morphy(word, part) for part in parts)}
+    names = {name.replace("_", " ").lower() for synset in synsets for name in synset.lemma_names()}
     return tuple(sorted(name for name in names - same if _CLEAN.fullmatch(name)))
 
 
