@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import tiny_models
 import torch
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
@@ -370,3 +371,94 @@ def test_bench_says_which_variant_fails(exported, tmp_path):
 def test_bench_needs_a_tokeniser(tmp_path):
     with pytest.raises(ValueError, match="must have the loader load_onnx"):
         bench.bench({"torch": (bench.load_torch, tmp_path)}, ["a text"])
+
+
+# --- other architectures ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory):
+    """RoBERTa's architecture, of 66 positions of which 64 can be used, with a tokeniser that states no limit."""
+    folder = tiny_models.saved(tmp_path_factory.mktemp("roberta"), "Roberta", ["a", "b"], multi=True)
+    return TransformerClassifier.load(folder).set_params(max_length=64)
+
+
+@pytest.fixture(scope="module")
+def exported_roberta(roberta, tmp_path_factory):
+    return export.to_onnx(roberta, tmp_path_factory.mktemp("roberta_onnx"), thresholds={"b": np.float32(0.25), "a": 1})
+
+
+def test_fixed_scales_are_found_for_a_model_without_token_types(roberta, exported_roberta, tmp_path):
+    texts = ["good film", "An unfilmable, never boring story.", "word " * 100]
+    static = export.quantize_int8(exported_roberta, tmp_path, calibration=texts * 3)
+    assert "DynamicQuantizeLinear" not in operators(static)
+    served = OnnxClassifier(static)
+    assert "token_type_ids" not in served.asked(next(served.batches(texts))[1])
+    assert np.abs(served.predict_proba(texts) - roberta.predict_proba(texts)).max() < 0.2
+
+
+def test_texts_are_cut_where_roberta_has_no_more_positions(roberta, exported_roberta, tmp_path):
+    served = OnnxClassifier(exported_roberta)
+    long = ["word " * 300]
+    assert served.max_length == 64
+    np.testing.assert_allclose(served.logits(long), roberta.logits(long), atol=1e-4)
+    foreign = Path(shutil.copytree(exported_roberta, tmp_path / "foreign"))  # without our note: configuration alone
+    configured(foreign, **{KEY: {}})
+    assert OnnxClassifier(foreign).max_length == 64 and np.isfinite(OnnxClassifier(foreign).logits(long)).all()
+    with pytest.raises(ModelError, match=r"max_length=66 is too long: .* reads at most 64 tokens"):
+        export.to_onnx(copy_of(roberta, max_length=66), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def copy_of(classifier, **settings):
+    other = TransformerClassifier.load(classifier.folder_)
+    return other.set_params(**settings)
+
+
+def test_thresholds_are_stored_by_name_in_pythons_numbers(roberta, exported_roberta, tmp_path):
+    assert json.loads((exported_roberta / "thresholds.json").read_text(encoding="utf-8")) == {"a": 1.0, "b": 0.25}
+    for wrong, message in (
+        ({"a": 0.5}, "'b' is missing"),
+        ({"a": 0.5, "b": 2}, "from 0 to 1"),
+        ([0.5], "one for each"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            export.to_onnx(roberta, tmp_path / "new", thresholds=wrong)
+    assert not (tmp_path / "new").exists()
+
+
+def test_one_label_takes_no_thresholds(classifier, tmp_path):
+    with pytest.raises(ValueError, match="it takes no thresholds"):
+        export.to_onnx(classifier, tmp_path, thresholds={"negative": 0.5, "positive": 0.5})
+
+
+def test_what_onnx_has_no_operator_for_is_told_in_a_sentence(tmp_path, capfd):
+    fnet = TransformerClassifier.load(tiny_models.saved(tmp_path / "torch", "FNet", ["a", "b"]))
+    capfd.readouterr()
+    with pytest.raises(ModelError, match=r"A FNetForSequenceClassification cannot be written as ONNX: .*fft") as error:
+        export.to_onnx(fnet.set_params(max_length=60), tmp_path / "onnx")
+    assert "\n" not in str(error.value) and "graph(" not in capfd.readouterr().out
+    assert not (tmp_path / "onnx" / "model.onnx").exists()
+
+
+def test_bench_feeds_a_model_of_torch_what_it_knows(tmp_path):
+    folder = tiny_models.saved(tmp_path, "DistilBert", ["a", "b"])
+    ids = np.array([[0, 7, 8, 2]])
+    forward = bench.load_torch(str(folder))
+    tokens = {"input_ids": ids, "token_type_ids": np.zeros_like(ids), "attention_mask": np.ones_like(ids)}
+    assert forward(tokens).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labels": ["negative"]}, "1 texts but 2 labels|2 texts but 1 labels"),
+        ({"labels": ["negative", None]}, "Row 1 of labels is missing"),
+        ({"turns": 0}, "turns=0 does not fit"),
+        ({"seconds": float("nan")}, "seconds=nan does not fit"),
+        ({"shapes": [(0, 8)]}, "shape=0 does not fit"),
+    ],
+)
+def test_bench_refuses_before_it_begins(exported, options, message):
+    with pytest.raises(ValueError, match=message):
+        bench.bench({"ONNX": (bench.load_onnx, exported)}, ["a text", "another"], **options)

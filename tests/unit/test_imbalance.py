@@ -168,3 +168,24 @@ def test_a_head_learns_with_every_remedy_and_repeats(articles, remedy, monkeypat
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(probabilities, imbalance.fit_head(vectors, y, **remedy)(vectors))
     assert not np.array_equal(probabilities, imbalance.fit_head(vectors, y, seed=1, **remedy)(vectors))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "y", "message"),
+    [
+        (np.eye(3), [0, 1, 0, 1, 1], "3 texts but 5 labels"),
+        (np.eye(3), [0, 1], "3 texts but 2 labels"),
+        (np.eye(2), ["a", "b"], "whole numbers from 0"),
+        (np.eye(2), [-1, 1], "whole numbers from 0"),
+        (np.eye(2) * np.nan, [0, 1], "NaN or infinity"),
+        (pd.DataFrame(np.eye(3)), pd.Series([0, 1, 0], index=[2, 1, 0]), "are not the same"),
+    ],
+)
+def test_a_head_refuses_what_it_cannot_learn_from(vectors, y, message):
+    with pytest.raises(ValueError, match=message):
+        imbalance.fit_head(vectors, y)
+
+
+def test_lists_of_labels_are_told_how_to_become_a_table():
+    with pytest.raises(ValueError, match="MultiLabelBinarizer"):
+        imbalance.class_weights([["a"], ["a", "b"], []])

@@ -130,3 +130,21 @@ def test_intervals_repeat(comments, report):
 def test_what_cannot_be_scored_is_named(truth, probabilities, thresholds, message):
     with pytest.raises(ValueError, match=message):
         metrics.multilabel_report(truth, probabilities, ["a", "b"], thresholds)
+
+
+def test_without_rows_there_is_nothing_to_score():
+    none = np.zeros((0, 2))
+    for call in (
+        lambda: metrics.multilabel_report(none, none, ["a", "b"]),
+        lambda: metrics.multilabel_difference(none, none, none),
+    ):
+        with pytest.raises(ValueError, match="There are no rows to score"):
+            call()
+    for call in (
+        lambda: metrics.multilabel_report([[0]], [[0.5]], ["a"], n=0),
+        lambda: metrics.difference([0, 1], [0, 1], [1, 1], n=0),
+        lambda: metrics.report([0, 1], [0, 1]).interval(n=2.5),
+        lambda: metrics.latency(len, ["text"], n=0),
+    ):
+        with pytest.raises(ValueError, match=r"n=.* must be a whole number from 1 up"):
+            call()

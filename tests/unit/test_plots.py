@@ -131,3 +131,22 @@ def test_quality_against_draws_every_model_with_its_interval(reuters, shown):
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["tf-idf", "twin"]
     bars = axis.containers[0].lines[2][0].get_segments()[0]
     assert bars[:, 1].tolist() == pytest.approx([low, high])
+
+
+def test_a_label_without_a_name_is_refused_and_not_left_out(shown):
+    with pytest.raises(ValueError, match="label 2, which is not in the set"):
+        plots.confusion_matrix([0, 1, 2], [0, 1, 1], ["a", "b"], alt="Two classes.")
+    words = pd.DataFrame({"class": [0, -1], "word": ["x", "y"], "weight": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="label -1, which is not in the set"):
+        plots.strongest_words(words, ["a", "b"], alt="Words.")
+    plots.strongest_words(words.assign(**{"class": ["b", "a"]}), ["a", "b"], alt="Words of named classes.")
+    assert [axis.get_title() for axis in shown[0][0].axes if axis.axison] == ["b", "a"]
+    assert len(shown) == 1
+
+
+def test_more_models_than_markers_are_all_drawn(shown):
+    many = [f"model {number}" for number in range(9)]
+    scores = pd.DataFrame({"model": many * 2, "rows": [10] * 9 + [20] * 9, "accuracy": np.linspace(0.5, 0.9, 18)})
+    plots.learning_curve(scores, alt="Nine models.")
+    plots.loss_curves(range(9), alt="Nine losses.")
+    assert [len(fig.axes[0].get_legend().get_texts()) for fig, _ in shown] == [9, 9]

@@ -122,3 +122,19 @@ def test_bad_input_is_named():
         failure_table(lambda texts: [0] * len(texts), ["a", "b", "c"], [0, 1])
     with pytest.raises(ValueError, match="label 2"):
         failure_table(lambda texts: [0] * len(texts), ["a", "b", "c"], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("predict", "message"),
+    [
+        (lambda texts: [0.7] * len(texts), "must return 0 or 1"),
+        (lambda texts: ["toxic"] * len(texts), "must return 0 or 1"),
+        (lambda texts: [[0, 1]] * len(texts), "must return 0 or 1"),
+        (lambda texts: [1], "must return 0 or 1"),
+        (lambda texts: 1, "must return 0 or 1"),
+    ],
+)
+def test_what_is_no_verdict_is_refused(predict, message):
+    """A probability of 0.1 would count as a yes, and a name too."""
+    with pytest.raises((ValueError, TypeError), match=message):
+        robustness.failure_table(predict, ["You are an idiot!", "Have a lovely day."], [1, 0])
