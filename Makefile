@@ -59,7 +59,7 @@ course: fetch  ## fetch the data, run the lessons, write build/lessons/
 # the end. The limits (seconds, for a cell and for the start of its kernel) only end what hangs: no machine is so slow.
 test: $(READY)  ## run every test, every notebook among them, with the network cut
 	@$(BIN)/textclf fetch
-	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews
+	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews movie-reviews
 	@$(BIN)/python -m pytest $(NOTEBOOKS) solutions tests --nbval \
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg --nbval-cell-timeout 36000 \
 		--nbval-kernel-startup-timeout 1800 -n $(WORKERS) --dist loadfile --no-loadscope-reorder

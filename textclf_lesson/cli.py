@@ -45,6 +45,10 @@ def _asset_names(incomplete: str) -> list[str]:
     return [name for name in assets.catalog() if name.startswith(incomplete)]
 
 
+def _recipe_names(incomplete: str) -> list[str]:
+    return [name for name in ("sentiment", "toxicity") if name.startswith(incomplete)]
+
+
 Lessons = Annotated[
     list[str] | None, typer.Option("--lesson", "-l", metavar="N", help="A lesson, as 2 or 02; may be repeated.")
 ]
@@ -84,19 +88,30 @@ def fetch(
 
 
 @app.command()
-def train() -> None:
-    """Train the classifiers that several lessons share, and keep them in the cache: some minutes, once.
+def train(
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=_recipe_names, help="sentiment or toxicity.")],
+    into: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For adapter and card. Default: build/shared/NAME.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    rows: Annotated[int | None, typer.Option(min=1, help="Only so many of each training set, to try it.")] = None,
+) -> None:
+    """Make a classifier that lessons share anew, by its recipe: an hour or more. No lesson needs it: both come along.
 
-    Without it, the first lesson that needs one trains it.
+    Stopped, it goes on at the step it was at when it is started again.
     """
-    from textclf_lesson import data, models
+    from textclf_lesson import checkpoints, data, recipes
+    from textclf_lesson.modelcard import ModelError
 
-    for name in models.RECIPES:
-        try:
-            folder = models.checkpoint(name).folder_
-        except (AssetError, data.DataError, models.ModelError) as error:
-            _fail(str(error))
-        typer.echo(f"{name}: {folder}")
+    try:
+        folder = recipes.make(name, into or Path("build/shared") / name, seed=seed, rows=rows)
+    except (AssetError, data.DataError, ModelError, ValueError) as error:
+        _fail(str(error))
+    typer.echo(f"{name}: {folder}, {(folder / checkpoints.WEIGHTS).stat().st_size / 1e6:.1f} MB")
+    ours = checkpoints.card(name).facts["scores"]["validation"] if name in checkpoints.names() else {}
+    for score, (value, low, high) in checkpoints.read_card(folder)["scores"]["validation"].items():
+        stored = f"   the package's: {ours[score][0]:.3f}" if score in ours else ""
+        typer.echo(f"  {score}, validation: {value:.3f} [{low:.3f}, {high:.3f}]{stored}")
 
 
 @app.command()

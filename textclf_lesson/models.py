@@ -1,21 +1,13 @@
-"""Weights by name: encoders to start from, and classifiers that the course trains once and keeps."""
+"""Weights by name: encoders to start from, and the classifiers that lessons share."""
 
-import ast
 import contextlib
-import hashlib
-import inspect
 import json
 import os
-import shutil
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from textclf_lesson import assets, data
+from textclf_lesson import assets
 from textclf_lesson.modelcard import PICKLES, ModelError
 
 if TYPE_CHECKING:
@@ -25,30 +17,6 @@ if TYPE_CHECKING:
 
 CARRIED = ("minilm",)  # encoders that the catalogue has; any other name is a folder or a hub id
 TOKENISERS = {"tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"}
-KEPT = 2  # checkpoints of one name in the cache: today's, and one for who works with two versions of the course
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a checkpoint is made: `TransformerClassifier(**settings)` on a data set's train and validation split.
-
-    gamma: of focal loss, in which each label's positives weigh the root of negatives / positives; None: cross-entropy.
-    """
-
-    dataset: str
-    settings: dict[str, Any]
-    gamma: float | None = None
-
-
-# Chosen on validation rows; test rows were not looked at (studies/learning_rate.py, studies/toxicity.py).
-RECIPES = {
-    "sentiment": Recipe("movie-snippets", {"model": "minilm", "max_length": 64, "metric": "accuracy"}),
-    "toxicity": Recipe(
-        "wiki-toxicity",
-        {"model": "minilm", "problem_type": "multi_label_classification", "epochs": 4, "learning_rate": 2e-4},
-        gamma=1.0,
-    ),
-}
 
 
 def encoder(name: str = "minilm", **options: Any) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
@@ -67,33 +35,15 @@ def encoder(name: str = "minilm", **options: Any) -> "tuple[PreTrainedModel, Pre
 
 
 def checkpoint(name: str) -> "TransformerClassifier":
-    """A classifier that the course has trained, from the cache; the first time it is trained, in about a minute.
+    """A classifier that several lessons share: it comes with the package and is ready in seconds.
 
-    name: a key of RECIPES. The cache knows a checkpoint by all that determines it: recipe, data, encoder, the code of
-    the training, versions of the libraries. If one of them changes, it is trained anew. The machine is not among them:
-    a cache that several machines share is filled once.
+    name: one of `checkpoints.names()`. `checkpoints.card(name)` says how it was made, `checkpoints.load` is the same.
 
-    Raises ValueError for an unknown name, ModelError if the cache cannot be written, AssetError or DataError if data
-    or encoder cannot be had.
+    Raises ValueError for an unknown name, ModelError if its file is damaged, AssetError if the encoder cannot be had.
     """
-    from textclf_lesson.transformer import TransformerClassifier
+    from textclf_lesson import checkpoints
 
-    if name not in RECIPES:
-        raise ValueError(f"There is no checkpoint {name!r}. There are: {', '.join(RECIPES)}.")
-    splits = data.load(RECIPES[name].dataset)
-    folder = assets.home() / "checkpoints" / f"{name}-{_key(RECIPES[name], splits)}"
-    if not _is_whole(folder):
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(FileLock(folder.with_name(f".{folder.name}.lock")), name):
-                if not _is_whole(folder):  # another process may have trained it while this one waited
-                    _make(RECIPES[name], splits, folder)
-        except OSError as error:
-            raise ModelError(
-                f"The checkpoint {name!r} cannot be kept: {error}. Make {folder.parent} writable and free 200 MB, or "
-                "set TEXTCLF_HOME to another folder; then try again."
-            ) from error
-    return TransformerClassifier.load(folder)
+    return checkpoints.load(name)
 
 
 def locate(name: str | os.PathLike) -> str:
@@ -159,68 +109,6 @@ def columns(rows: Any) -> tuple[Any, Any]:
         return rows["text"][:], [rows.features["label"].names[label] for label in rows["label"]]
     labels = [name for name, kind in rows.features.items() if hasattr(kind, "names")]
     return rows["text"][:], rows.select_columns(labels).to_pandas()
-
-
-def _make(recipe: Recipe, splits: Any, folder: Path) -> None:
-    """Train, save beside `folder`, and move into place. Runs under the checkpoint's lock."""
-    from textclf_lesson.transformer import TransformerClassifier
-
-    partial = folder.with_name(f".{folder.name}.partial")
-    for rest in (partial, folder):  # of a run that was killed; of a folder that somebody has taken a file from
-        shutil.rmtree(rest, ignore_errors=True)
-    learn, judge = columns(splits["train"]), columns(splits["validation"])
-    classifier = TransformerClassifier(**recipe.settings, loss=_loss(recipe, learn[1]))
-    classifier.fit(*learn, eval_set=judge).save(partial)
-    partial.rename(folder)
-    name = folder.name.rpartition("-")[0]
-    older = sorted(folder.parent.glob(f"{name}-*"), key=lambda path: path.stat().st_mtime)[:-KEPT]
-    for path in older:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _loss(recipe: Recipe, y: Any) -> Any:
-    from textclf_lesson import imbalance, losses
-
-    if recipe.gamma is None:
-        return None
-    return losses.FocalLoss(recipe.gamma, imbalance.class_weights(y) ** 0.5, multi_label=True)
-
-
-def _key(recipe: Recipe, splits: Any) -> str:
-    """Sixteen hex digits of a hash over all that determines a checkpoint."""
-    import tokenizers
-    import torch
-    import transformers
-
-    from textclf_lesson import finetuning, imbalance, losses, transformer
-
-    parts = [asdict(recipe), [m.__version__ for m in (torch, transformers, tokenizers)]]
-    # The code without its comments and layout, so that only what is run counts.
-    code = (finetuning, transformer) if recipe.gamma is None else (finetuning, transformer, losses, imbalance)
-    parts += [ast.dump(ast.parse(inspect.getsource(module))) for module in code]
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=repr).encode())
-    for split in ("train", "validation"):
-        digest.update(splits[split].to_pandas().to_csv(index=False).encode())
-    where = Path(locate(transformer.TransformerClassifier(**recipe.settings).model))
-    if where.is_dir():
-        digest.update((where / "model.safetensors").read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _alone(lock: FileLock, name: str):
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        print(f"Another process is training {name}; waiting for it.", file=sys.stderr)
-        return lock.acquire()
-
-
-def _is_whole(folder: Path) -> bool:
-    try:
-        _check_folder(folder)
-    except (ModelError, OSError):
-        return False
-    return True
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,21 +1,199 @@
-"""The classifiers that several lessons share, trained as anyone's first use of them trains them.
+"""The classifiers that several lessons share: the same weights for everybody, and refused where something is wrong."""
 
-Every run begins with this file (see the conftest.py at the root).
-"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
 
+import numpy as np
 import pytest
 
-from textclf_lesson import data, models
+from textclf_lesson import assets, checkpoints, data, models, recipes
+from textclf_lesson.modelcard import ModelError
+from textclf_lesson.transformer import TransformerClassifier
 
-LEAST = {"sentiment": ("accuracy", 0.83), "toxicity": ("macro_f1", 0.7)}  # well under what training reaches
+NAMES = ("sentiment", "toxicity")
 
 
-@pytest.mark.parametrize("name", models.RECIPES)
-def test_a_checkpoint_is_trained_and_keeps_its_best_state(name):
-    metric, least = LEAST[name]
-    classifier = models.checkpoint(name)
-    assert max(entry[metric] for entry in classifier.history_) > least
-    texts, truth = models.columns(data.load(models.RECIPES[name].dataset)["validation"])
-    assert classifier.predict(texts[:300]).shape[0] == 300
-    if name == "sentiment":
-        assert classifier.score(texts, truth) == pytest.approx(max(e[metric] for e in classifier.history_), abs=0.01)
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache of its own, with the real assets."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "assets").symlink_to(assets.home() / "assets")
+    monkeypatch.setenv("TEXTCLF_HOME", str(home))
+    return home / "checkpoints"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the sentiment adapter, to be spoilt."""
+    return shutil.copytree(checkpoints.SHARED / "sentiment", tmp_path / "copy")
+
+
+def folders(cache) -> list[str]:
+    return sorted(path.name for path in cache.iterdir())
+
+
+def alter_card(folder, **facts) -> None:
+    path = folder / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | facts), encoding="utf-8")
+
+
+def test_there_are_two():
+    assert checkpoints.names() == list(NAMES) == sorted(recipes.RECIPES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_scores_on_validation_what_its_card_says(name):
+    stored, again = checkpoints.card(name).facts["scores"]["validation"], recipes.scores(name, "validation")
+    assert stored.keys() == again.keys()
+    for score, (value, low, high) in stored.items():
+        assert low <= value <= high and again[score][0] == pytest.approx(value, abs=0.003), score
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_tells_how_it_was_made(name):
+    card = checkpoints.card(name)
+    assert card.facts["bytes"] == (checkpoints.SHARED / name / checkpoints.WEIGHTS).stat().st_size <= 4e6
+    assert card.facts["recipe"] == recipes.RECIPES[name]
+    text = card._repr_markdown_()
+    for word in (card.facts["sha256"], "seeds", "AMX", "minutes", "peft", "validation", "test", "interval"):
+        assert word in text
+
+
+def test_everybody_gets_the_same_weights(cache):
+    """Merged in another process, on one thread, without AMX: not a bit differs."""
+    here = models.checkpoint("sentiment")
+    other = cache.parent.parent / "other"
+    other.mkdir()
+    (other / "assets").symlink_to(assets.home() / "assets")
+    code = "from textclf_lesson import models; print(models.checkpoint('sentiment').folder_)"
+    environment = os.environ | {"TEXTCLF_HOME": str(other), "OMP_NUM_THREADS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    there = TransformerClassifier.load(printed.stdout.split()[-1])
+    assert there.folder_ != here.folder_
+    ours, theirs = here.model_.state_dict(), there.model_.state_dict()
+    assert ours.keys() == theirs.keys() and all(ours[name].equal(theirs[name]) for name in ours)
+    assert all(weight.dtype.is_floating_point is False or weight.dtype.itemsize == 4 for weight in ours.values())
+
+
+def test_it_is_merged_once_and_then_read(cache, monkeypatch):
+    first = models.checkpoint("sentiment")
+    assert folders(cache) == [first.folder_.name]
+    monkeypatch.setattr(checkpoints, "merged", lambda *arguments: pytest.fail("merged a second time"))
+    second = models.checkpoint("sentiment")
+    texts = data.load("movie-snippets")["validation"]["text"][:40]
+    np.testing.assert_array_equal(first.predict_proba(texts), second.predict_proba(texts))
+    assert second.classes_.tolist() == ["negative", "positive"] and second.max_length == 64
+
+
+def test_a_damaged_copy_in_the_cache_is_merged_anew(cache):
+    folder = models.checkpoint("sentiment").folder_
+    weights = folder / checkpoints.MERGED
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-8] + b"\x00" * 8)
+    assert models.checkpoint("sentiment").folder_ == folder and weights.read_bytes() == whole
+    weights.unlink()
+    assert models.checkpoint("sentiment").folder_ == folder and weights.read_bytes() == whole
+    assert folders(cache) == [folder.name]
+
+
+def test_a_cache_that_cannot_be_written_halts_nobody(cache, capsys):
+    cache.write_text("a file where the folder should be")
+    classifier = models.checkpoint("sentiment")
+    assert classifier.predict(["A wonderful film."])[0] == "positive"
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_two_processes_at_once(cache):
+    code = textwrap.dedent("""
+        from textclf_lesson import models
+        print(models.checkpoint("sentiment").folder_.name)
+    """)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    pair = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    printed = {process.communicate(timeout=600)[0].split()[-1] for process in pair}
+    assert all(process.returncode == 0 for process in pair) and printed == set(folders(cache))
+
+
+def test_an_unknown_name_is_told():
+    with pytest.raises(ValueError, match=r"There is no checkpoint 'sentimental'\. There are: sentiment, toxicity"):
+        models.checkpoint("sentimental")
+    with pytest.raises(ValueError, match="There is no recipe 'sentimental'"):
+        recipes.make("sentimental", "anywhere")
+
+
+def spoil(folder, how) -> None:
+    weights = folder / checkpoints.WEIGHTS
+    if how == "missing":
+        weights.unlink()
+    elif how == "damaged":
+        weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    elif how == "card missing":
+        (folder / "card.json").unlink()
+    elif how == "card cut":
+        (folder / "card.json").write_text('{"name": ', encoding="utf-8")
+    elif how == "card empty":
+        (folder / "card.json").write_text("{}", encoding="utf-8")
+    elif how == "other encoder":
+        alter_card(folder, base={"name": "minilm", "sha256": "0" * 64})
+    elif how == "unknown encoder":
+        alter_card(folder, base={"name": "maxilm", "sha256": "0" * 64})
+    elif how == "other labels":
+        alter_card(folder, classes=["no", "yes", "perhaps"])
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("missing", "lacks adapter_model.safetensors"),
+        ("damaged", "its SHA-256 is not the one of its card"),
+        ("card missing", "lacks card.json"),
+        ("card cut", "card.json' is damaged"),
+        ("card empty", "is damaged"),
+        ("other encoder", "adapter for another 'minilm'"),
+        ("unknown encoder", "adapter for another 'maxilm'"),
+        ("other labels", "label"),
+    ],
+)
+def test_what_is_not_right_is_refused_in_a_sentence(cache, copy, how, sentence):
+    spoil(copy, how)
+    with pytest.raises(ModelError) as error:
+        checkpoints.load("sentiment", copy)
+    assert sentence.replace("'", "") in str(error.value).splitlines()[0].replace("'", "")
+    assert not cache.exists() or folders(cache) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_runs_and_goes_on_where_it_was_stopped(cache, tmp_path, name, monkeypatch, capsys):
+    monkeypatch.setattr(recipes.adapters, "save", saved_once := stopping_at(recipes.adapters.save, 2))
+    with pytest.raises(KeyboardInterrupt):
+        recipes.make(name, tmp_path / "made", rows=40)
+    first = capsys.readouterr().out
+    monkeypatch.setattr(recipes.adapters, "save", saved_once.original)
+    folder = recipes.make(name, tmp_path / "made", rows=40)
+    again = capsys.readouterr().out
+    assert " minutes" in first and first.splitlines()[0] not in again  # the first step is not trained a second time
+    assert checkpoints.read_card(folder)["name"] == name
+    assert checkpoints.load(name, folder).predict(["a text"]).shape[0] == 1
+    assert not list((cache.parent / "training").iterdir())
+
+
+def stopping_at(save, count):
+    """`save`, but its call number `count` is interrupted, as by Ctrl+C."""
+    calls = []
+
+    def saving(*arguments, **others):
+        calls.append(1)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        return save(*arguments, **others)
+
+    saving.original = save
+    return saving

@@ -12,7 +12,7 @@ import pytest
 from local_index import digest, zipped
 from typer.testing import CliRunner
 
-from textclf_lesson import assets, course, machine, models
+from textclf_lesson import assets, course, machine
 from textclf_lesson.cli import app
 from textclf_lesson.doctor import check
 
@@ -131,14 +131,15 @@ def test_help_is_quick_because_it_imports_nothing_heavy():
 # train
 
 
-def test_what_lessons_share_is_trained_or_found():
-    said = textclf("train").splitlines()
-    assert [line.split(":")[0] for line in said] == list(models.RECIPES)
-    assert all((Path(line.split(": ", 1)[1]) / "model.safetensors").exists() for line in said)
+def test_a_shared_classifier_is_made_anew_and_compared_with_the_stored_one(tmp_path):
+    lines = textclf("train", "sentiment", "--rows", "40", "--into", str(tmp_path / "made")).splitlines()
+    assert any(line.startswith("sentiment: ") and line.endswith(" MB") for line in lines)
+    assert "accuracy, validation" in lines[-1] and "the package's: 0." in lines[-1]
+    assert (tmp_path / "made" / "adapter_model.safetensors").exists()
 
 
 def test_without_its_data_nothing_is_trained_and_one_sentence_says_so(tmp_path):
-    command = [sys.executable, "-c", "from textclf_lesson.cli import app; app()", "train"]
+    command = [sys.executable, "-c", "from textclf_lesson.cli import app; app()", "train", "sentiment"]
     environment = {**os.environ, "TEXTCLF_HOME": str(tmp_path), "TEXTCLF_OFFLINE": "1"}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 1
