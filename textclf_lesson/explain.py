@@ -180,7 +180,7 @@ def deletion(
     at, mask, texts, scores = _label(classifier, label), _mask(classifier), check_texts(texts), list(scores)
     if len(scores) != len(texts) or not all(0 <= share <= 1 for share in shares):
         raise ValueError(
-            f"{len(texts)} texts, scores of {len(scores)}: pass as many, and shares from 0 to 1: {shares}."
+            f"{len(texts)} texts need as many scores, not {len(scores)}, and shares from 0 to 1: {shares}."
         )
     curves = np.empty((len(texts), len(shares)))
     for row, (text, score) in enumerate(zip(course.progress(texts, "deleting"), scores, strict=True)):
