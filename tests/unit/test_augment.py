@@ -149,6 +149,73 @@ def test_whatever_the_text_results_are_few_new_and_repeat(text, n, seed):
     assert EDA(seed).augment(text, n) == found
 
 
+WHOLE = st.one_of(
+    st.decimals(0, 99_999, places=2).map(lambda price: f"${price:,}"),
+    st.decimals(-100, 100, places=1).map(lambda number: f"{number}%"),
+    st.integers(-10_000, 10_000).map(str),
+    st.integers(-10_000, 10_000).map("{:,}".format),
+    st.times().map(lambda time: f"{time:%H:%M}"),
+    st.dates().map(str),
+    st.from_regex(r"https?://[a-z]{1,8}\.(com|org)(/[a-z0-9_-]{1,5}){0,2}(\?[a-z]=[0-9]{1,3})?", fullmatch=True),
+    st.from_regex(r"[a-z]{1,5}([.+-][a-z]{1,4})?@[a-z]{1,6}\.(com|co\.uk)", fullmatch=True),
+    st.from_regex(r"[@#][A-Za-z_]{1,9}[0-9]{0,2}", fullmatch=True),
+    st.from_regex(r"([A-Z]\.){2,4}", fullmatch=True),
+    st.sampled_from(["e.g.", "i.e.", "a.m.", "Ph.D.", "Mr.", "Dr.", "vs.", "etc."]),
+    st.sampled_from(["don't", "it's", "I’m", "we'd've", "o'clock", "rock'n'roll", "'90s", "well-known", "film's"]),
+    st.sampled_from(["AT&T", "R&B", "24/7", "and/or", "C++", "C#", "20°C", "18+", "US$5", "5€", "&amp;", ".5", "5–10"]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.one_of(WHOLE, st.sampled_from(SENTENCE.split())), min_size=1, max_size=10),
+    st.sampled_from(["", ",", "!", "?", ";"]),
+    st.sampled_from(OPERATIONS),
+)
+def test_prices_abbreviations_addresses_names_and_contractions_are_never_torn(tokens, mark, operation):
+    """Whatever a result holds between spaces stood so in the text, or is a word of letters that WordNet lists."""
+    text = " ".join(token + mark for token in tokens)
+    known = {token.rstrip(",!?;") for token in text.split()}
+    invented = {word for token in known for name in synonyms(token.strip(".,").lower()) for word in name.split()}
+    for new in only(operation, 0.4).augment(text, 4):
+        found = collections.Counter(token.strip(",!?;") for token in new.split()) - collections.Counter([""])
+        others = {token.strip(".").lower() for token in set(found) - known} - {
+            token.strip(".").lower() for token in known
+        }
+        assert others <= invented | {""}  # a full stop may be left alone
+        before = collections.Counter(token.strip(",!?;") for token in text.split())
+        assert all(count <= before[token] for token, count in found.items() if re.search(r"[\d@#$]", token))
+
+
+@pytest.mark.parametrize("word", ["5", "$5.99", "U.S.", "@movie", "#film", "film.com", "1,000"])
+def test_what_is_no_plain_word_is_not_replaced(word):
+    assert only("synonyms").augment(word) == only("insertions").augment(word) == []
+
+
+def test_words_are_looked_up_only_until_enough_have_synonyms():
+    asked = []
+
+    def find(word):
+        asked.append(word)
+        return synonyms(word)
+
+    assert len(only("insertions", 0.01)._augment(" ".join(["film"] * 100), 1, find)) == 1
+    assert asked == ["film"]
+
+
+def test_an_insertion_finds_the_one_word_that_has_synonyms():
+    text = " ".join(["the"] * 60 + ["movie"] + ["of"] * 60)
+    assert only("insertions", 0.001).augment(text, 3)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_settings_may_be_numpys(kind):
+    ours = EDA(np.int64(3), *[kind(0.25)] * 4)
+    assert ours.augment(SENTENCE, np.int32(4)) == EDA(3, *[0.25] * 4).augment(SENTENCE, 4)
+    assert all(type(share) is float for share in ours.shares.values())
+    assert ours.augment_all([SENTENCE], np.int64(2), workers=np.int32(1)) == [ours.augment(SENTENCE, 2)]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from(SENTENCE.split()), min_size=1, max_size=12), st.sampled_from(OPERATIONS))
 def test_no_operation_invents_a_word_that_wordnet_does_not_list(tokens, operation):
@@ -172,6 +239,8 @@ def test_bad_input_is_named():
         EDA().augment("fine", -1)
     with pytest.raises(ValueError, match="workers=0"):
         EDA().augment_all(["fine"], workers=0)
+    with pytest.raises(ValueError, match=r"deletions='0\.1' does not fit"):
+        EDA(deletions="0.1")
 
 
 def test_enlarging_keeps_each_variant_with_its_label(movies):
