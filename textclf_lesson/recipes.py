@@ -119,8 +119,9 @@ def scores(name: str, split: str, folder: Path | None = None) -> dict[str, list[
 def judge(name: str, folder: Path) -> dict[str, Any]:
     """Put the scores on the test splits into a card: once, when nothing is left to be chosen. Returns all its scores."""
     facts = checkpoints.read_card(folder)
-    found = {split: scores(name, split, folder) for split in data.load(DATASETS[name]) if split.startswith("test")}
-    facts["scores"] |= found
+    for split in data.load(DATASETS[name]):
+        if split.startswith("test"):
+            facts["scores"][split] = scores(name, split, folder)
     checkpoints.write_card(folder, facts)
     return facts["scores"]
 

@@ -571,8 +571,9 @@ def test_every_line_of_a_broken_file_is_a_row_or_is_put_aside(lines, ending, tmp
     splits = data.read(path, separator=None)
     used = [(row["text"], p.features["label"].int2str(row["label"])) for p in splits.values() for row in p]
     inside = sum(text.count("\n") for text, _ in used)  # a quoted text of several lines is one row
-    aside = sum(
-        sum(str(c).count("\n") for c in r.values()) if isinstance(r, dict) else 0 for r in splits.rejected["row"]
+    aside = sum(  # a row is its cells, or the lines as they stand where they could not be parted into cells
+        sum(str(cell).count("\n") for cell in (row.values() if isinstance(row, dict) else [row]))
+        for row in splits.rejected["row"]
     )
     blank = sum(not line.strip() and separator not in line for line in lines)
     skipped = len(lines) - len(used) - len(splits.rejected) - inside - aside

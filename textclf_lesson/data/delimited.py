@@ -57,7 +57,7 @@ def _read(lines: list[str], tabs: bool, wanted: set[str], quotes: dict) -> Delim
     table = None
     separator = _separator(lines, tabs, wanted, quotes)
     for first, last, cells in _records(lines, delimiter=separator, **quotes):
-        if cells is not None and not any(map(str.strip, cells)) and len(cells) < 2:
+        if not "".join(lines[first:last]).strip():
             continue  # a blank line is no row
         if table is None:
             table = Delimited([name.strip() for name in cells or [lines[first]]])

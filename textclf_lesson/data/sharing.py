@@ -24,6 +24,8 @@ def shared(
         return _in_order(frames, notes, few)
     frames = dict(iter(keyed(used).groupby("split")))
     if "train" not in frames:
+        if "train" in set(rows["split"]):
+            raise DataError(f"{ledger.where} has no row that can be used in train: {ledger.summary()}.")
         raise DataError(f"{ledger.where} gives no split called train, only {', '.join(frames)}.")
     # What stands in two splits stays in the later one. Only then are conflicts looked for, inside each split: a test
     # set is not changed for what somebody put into train.
