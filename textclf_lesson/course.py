@@ -10,6 +10,8 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from textclf_lesson.runtime import cores
+
 # Read by the libraries when they are imported, hence set before any of them is. The values a learner chose win.
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -155,9 +157,3 @@ def _switch_off_tqdm() -> None:
 
     draw = std.tqdm.__init__
     std.tqdm.__init__ = lambda bar, *args, **options: draw(bar, *args, **options | {"disable": True})
-
-
-def cores() -> int:
-    """How many this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # Linux: a container may grant fewer cores than there are
-    return len(allowed(0)) if allowed else os.cpu_count() or 1

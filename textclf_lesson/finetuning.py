@@ -7,7 +7,6 @@ fixed length; a batch holds texts of like length; and where the hardware has it,
 import contextlib
 import copy
 import math
-import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -26,24 +25,13 @@ from transformers import (
     TrainingArguments,
 )
 
+from textclf_lesson import machine
 from textclf_lesson.training_loop import BestState, ProgressBar, RowTrainer, evaluation_steps, mean_loss
 
 METRICS = {
     "accuracy": accuracy_score,
     "macro_f1": partial(f1_score, average="macro", zero_division=0),
     "weighted_f1": partial(f1_score, average="weighted", zero_division=0),
-}
-
-
-# oneDNN's names for instruction sets without AMX. By ONEDNN_MAX_CPU_ISA, or its older name, it uses no more than that.
-WITHOUT_AMX = {
-    f"{family}{rest}"
-    for family, kinds in {
-        "SSE41": ("",),
-        "AVX": ("", "2", "2_VNNI", "2_VNNI_2", "10_1_512", "10_2", "10_2_512"),
-        "AVX512_CORE": ("", "_VNNI", "_BF16", "_FP16"),
-    }.items()
-    for rest in kinds
 }
 
 
@@ -56,9 +44,11 @@ def has_bf16() -> bool:
     """
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
-    has_amx = torch.cpu.get_capabilities().get("amx_bf16") and limit.upper() not in WITHOUT_AMX
-    return bool(has_amx) and not torch.backends.mps.is_available()
+    return (
+        bool(torch.cpu.get_capabilities().get("amx_bf16"))
+        and machine.amx_allowed()
+        and not torch.backends.mps.is_available()
+    )
 
 
 def rows(

@@ -117,7 +117,7 @@ def scores(name: str, split: str, folder: Path | None = None) -> dict[str, list[
 
 
 def judge(name: str, folder: Path) -> dict[str, Any]:
-    """Put the scores on the test splits into a card: once, when nothing is left to be chosen. Returns all its scores."""
+    """Put the scores on the test splits into a card, once, when nothing is left to be chosen; all its scores."""
     facts = checkpoints.read_card(folder)
     for split in data.load(DATASETS[name]):
         if split.startswith("test"):
