@@ -102,7 +102,19 @@ def write(adapter: Adapter, folder: "str | os.PathLike", dtype: str) -> None:
     note = json.dumps(adapter.note, ensure_ascii=False, sort_keys=True)
     config = json.dumps(adapter.config, indent=2, sort_keys=True) + "\n"
     (Path(folder) / CONFIG).write_text(config, encoding="utf-8")
-    (Path(folder) / WEIGHTS).write_bytes(to_safetensors(weights, metadata={"format": "pt", KEY: note}))
+    content = _in_order(to_safetensors(weights, metadata={"format": "pt", KEY: note}))
+    (Path(folder) / WEIGHTS).write_bytes(content)
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata in order: safetensors writes them in another one each time, and the same adapter
+    should have the same hash. The file begins with the length of its header, eight bytes, and the header as JSON."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    ordered += b" " * (-len(ordered) % 8)  # tensors begin at a multiple of eight bytes
+    return len(ordered).to_bytes(8, "little") + ordered + content[end:]
 
 
 def labels_of(model: "PreTrainedModel") -> list[str]:

@@ -60,7 +60,7 @@ class LoRA:
             raise ValueError(f"rank={self.rank!r} does not fit: it must be a whole number from 1 up, say 16.")
         if not isinstance(self.alpha, Real) or not 0 < self.alpha < float("inf"):
             raise ValueError(f"alpha={self.alpha!r} does not fit: it must be a number above 0, say the rank.")
-        targets = self.target_modules
+        targets = self.target_modules.tolist() if hasattr(self.target_modules, "tolist") else self.target_modules
         if targets != "all-linear":
             if isinstance(targets, str) or not targets or not all(isinstance(name, str) and name for name in targets):
                 raise TypeError(f"target_modules={targets!r} does not fit: list names of layers, or 'all-linear'.")

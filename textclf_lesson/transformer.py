@@ -210,7 +210,7 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
         holds an adapter alone and its encoder cannot be had.
         """
         path = Path(folder).expanduser()
-        adapter = adapters.read(path / ADAPTER) if (path / ADAPTER).is_dir() else None
+        adapter = adapters.read(path / ADAPTER) if any((path / ADAPTER).glob("adapter_*")) else None
         if adapter and not any(path.glob("model*.safetensors*")):
             model, tokenizer = _joined(path, adapter)
         else:

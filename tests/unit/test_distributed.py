@@ -61,9 +61,10 @@ FILES = ("settings", "texts", "adapter")
 LAUNCHERS = {
     "alone": [],
     "torchrun": ["-m", "torch.distributed.run", "--nproc_per_node=2", "--redirects=3"],
+    # By its --multi_gpu it starts processes as torchrun does, graphics cards or not; its --cpu would need mpirun.
     "accelerate": [
-        *("-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no"),
-        *("--dynamo_backend=no", "--main_process_port=0"),
+        *("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"),
+        *("--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
     ],
 }
 

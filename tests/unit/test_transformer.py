@@ -6,22 +6,27 @@ import pickle
 import random
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import peft
 import pytest
 import torch
 import transformers
 from huggingface_hub import ModelCard
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from textclf_lesson import data, finetuning, models
+from textclf_lesson import data, export, finetuning, models
+from textclf_lesson.adapters import LoRA
+from textclf_lesson.onnx_classifier import OnnxClassifier
 from textclf_lesson.transformer import TransformerClassifier
 
 FULL_DATA = Path(os.environ.get("TEXTCLF_FULL_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -127,6 +132,34 @@ def test_predictions_are_float32_after_training_in_bfloat16(movies, tmp_path):
 def test_bfloat16_is_used_where_the_processor_has_it():
     flags = set(re.search(r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)[1].split())
     assert finetuning.has_bf16() == ("amx_bf16" in flags)
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="asks what oneDNN computes with")
+@pytest.mark.parametrize(
+    ("name", "limit", "allowed"),
+    [
+        ("ONEDNN_MAX_CPU_ISA", "avx512_core_amx", True),
+        ("ONEDNN_MAX_CPU_ISA", "DEFAULT", True),
+        ("ONEDNN_MAX_CPU_ISA", "no such name", True),  # ignored there too
+        ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE", False),
+        ("ONEDNN_MAX_CPU_ISA", "avx10_1_512", False),
+        ("DNNL_MAX_CPU_ISA", "AVX512_CORE_BF16", False),
+        ("DNNL_MAX_CPU_ISA", "AVX2", False),
+    ],
+)
+def test_the_limit_of_onednn_is_respected(name, limit, allowed):
+    """What we say is held against oneDNN's own report of the instruction set that it uses."""
+    ask = "import torch; a = torch.ones(64, 64); torch.mm(a, a); torch.nn.functional.linear(a.bfloat16(), a.bfloat16())"
+    ask += "\nfrom textclf_lesson import finetuning; print('answer', finetuning.has_bf16())"
+    keep = {key: value for key, value in os.environ.items() if not key.endswith("_MAX_CPU_ISA")}
+    env = keep | {name: limit, "ONEDNN_VERBOSE": "1"}
+    done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    answer = "answer True" in done.stdout
+    assert answer == (allowed and bool(torch.cpu.get_capabilities().get("amx_bf16")))
+    for line in done.stdout.splitlines():
+        if ",isa:" in line:
+            assert answer == ("AMX" in line)
 
 
 def test_training_shows_a_bar_unless_told_not_to(movies, capfd, monkeypatch, tmp_path):
@@ -331,6 +364,110 @@ def test_fine_tuning_goes_on_from_a_folder_with_other_classes(saved, comments):
     assert next_one.predict_proba(texts[:2]).shape == (2, 6)
 
 
+# --- an adapter instead of all weights --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def adapted(movies):
+    settings = {"epochs": 1, "max_length": 48, "learning_rate": 2e-3, "metric": "accuracy"}
+    return TransformerClassifier(**settings, adapter=LoRA(8, 16)).fit(*movies[0], movies[1])
+
+
+def test_an_adapter_learns_and_leaves_the_rest(adapted, movies):
+    assert adapted.score(*movies[1]) > 0.65
+    before = models.encoder("minilm")[0].state_dict()
+    after = adapted.model_.bert.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert len(changed) == 6 * 6 + 1 and all(name.endswith("weight") for name in changed)
+    assert not hasattr(adapted.model_, "peft_config") and adapted.adapter_.note["base"] == "minilm"
+    assert {weight.dtype for weight in adapted.model_.parameters()} == {torch.float32}
+
+
+def test_the_whole_model_and_its_adapter_are_saved(adapted, movies, tmp_path):
+    texts = movies[1][0][:8]
+    adapted.save(tmp_path)
+    again = TransformerClassifier.load(tmp_path)
+    np.testing.assert_array_equal(again.logits(texts), adapted.logits(texts))
+    assert again.get_params() == adapted.get_params() and again.adapter == LoRA(8, 16)
+    classify = transformers.pipeline("text-classification", str(tmp_path))
+    assert [answer["label"] for answer in classify(texts)] == adapted.predict(texts).tolist()
+    base = AutoModelForSequenceClassification.from_pretrained(models.locate("minilm"), num_labels=2)
+    plain = peft.PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
+    with torch.inference_mode():
+        logits = plain(**adapted.tokenizer_(texts, padding=True, return_tensors="pt")).logits
+    np.testing.assert_allclose(logits, adapted.logits(texts), atol=1e-4)
+    card = ModelCard.load(tmp_path / "README.md").text
+    assert "a low-rank adapter" in card and "rank 8, alpha 16" in card
+    exported = OnnxClassifier(export.to_onnx(again, tmp_path / "onnx", fuse=False))
+    np.testing.assert_allclose(exported.logits(texts), adapted.logits(texts), atol=1e-4)
+
+
+def test_the_adapter_alone_is_a_few_megabytes_and_enough(adapted, movies, tmp_path):
+    texts = movies[1][0][:8]
+    adapted.save(tmp_path)
+    adapted.save(tmp_path, whole=False)  # the whole model that was there must not be taken for this one's
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not (tmp_path / "model.safetensors").exists() and sum(path.stat().st_size for path in files) < 5e6
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    again = TransformerClassifier.load(tmp_path)
+    assert torch.equal(torch.rand(1), expected)
+    np.testing.assert_array_equal(again.logits(texts), adapted.logits(texts))
+    assert again.history_ == adapted.history_ and again.classes_.tolist() == adapted.classes_.tolist()
+    assert 'TransformerClassifier.load("this/folder")' in (tmp_path / "README.md").read_text()
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(models.ModelError, match="lacks a file, or one is damaged"):
+        TransformerClassifier.load(tmp_path)
+
+
+def test_an_adapter_whose_encoder_is_gone_is_told(tmp_path, movies):
+    texts, labels = (column[:16] for column in movies[0])
+    encoder = trained_here(tmp_path / "electra", "electra", texts)
+    TransformerClassifier(encoder, **TINY, adapter={"rank": 2}).fit(texts, labels).save(tmp_path / "a", whole=False)
+    assert TransformerClassifier.load(tmp_path / "a").adapter.rank == 2
+    encoder.rename(tmp_path / "elsewhere")
+    with pytest.raises(models.ModelError) as error:
+        TransformerClassifier.load(tmp_path / "a")
+    assert "holds an adapter alone, and its encoder" in first_line(error) and "cannot be had" in first_line(error)
+
+
+def test_without_an_adapter_there_is_none_to_save(fitted, adapted, tmp_path):
+    with pytest.raises(ValueError, match="There is no adapter to save"):
+        fitted.save(tmp_path, whole=False)
+    adapted.save(tmp_path)
+    fitted.save(tmp_path)  # the adapter of an earlier model goes
+    assert not list((tmp_path / "adapter").glob("*")) and TransformerClassifier.load(tmp_path).adapter_ is None
+
+
+def test_adapters_are_searched_over_and_cloned(tmp_path, movies):
+    texts, labels = (column[:32] for column in movies[0])
+    settings = TINY | {"adapter": {"rank": 2, "target_modules": "all-linear"}}
+    classifier = clone(TransformerClassifier(trained_here(tmp_path, "distilbert", texts), **settings))
+    grid = {"adapter": [None, LoRA(2, 2, ("q_lin",))], "batch_size": np.array([8, 16])}
+    search = GridSearchCV(classifier, grid, cv=2, error_score="raise").fit(texts, labels)
+    assert (
+        search.best_params_["adapter"] in grid["adapter"] and np.isfinite(search.cv_results_["mean_test_score"]).all()
+    )
+
+
+def test_settings_of_numpy_are_taken_and_stored_as_numbers(tmp_path, movies):
+    texts, labels = (column[:16] for column in movies[0])
+    settings = {
+        **{"epochs": np.int64(1), "batch_size": np.int32(8), "max_length": np.int16(16), "seed": np.uint8(3)},
+        **{"learning_rate": np.float32(0.5e-3), "warmup": np.float16(0.25), "freeze_embeddings": np.bool_(True)},
+        "adapter": {"rank": np.int32(2), "alpha": np.float32(4)},
+    }
+    encoder = trained_here(tmp_path / "electra", "electra", texts)
+    classifier = TransformerClassifier(encoder, **settings).fit(texts, labels)
+    again = TransformerClassifier.load(classifier.save(tmp_path / "saved"))
+    plain = {"epochs": 1, "batch_size": 8, "max_length": 16, "seed": 3, "warmup": 0.25, "freeze_embeddings": True}
+    kept = again.get_params()
+    assert {name: kept[name] for name in plain} == plain and kept["adapter"] == LoRA(2, 4)
+    assert kept["learning_rate"] == pytest.approx(0.5e-3) and type(kept["learning_rate"]) is float
+    np.testing.assert_array_equal(again.logits(texts), classifier.logits(texts))
+
+
 # --- other encoders: the shapes of the well-known ones, random weights, for theirs are not on the package index -------
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -343,6 +480,7 @@ ENCODERS = {
 
 
 def trained_here(folder: Path, kind: str, texts: list[str]) -> Path:
+    folder.mkdir(exist_ok=True)
     if kind == "roberta":  # byte pairs, no token types, positions that begin after the padding id
         pieces = ByteLevelBPETokenizer()
         pieces.train_from_iterator(texts, 600, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
@@ -366,6 +504,42 @@ def test_another_encoder_by_its_name_alone(movies, tmp_path, kind):
     again = TransformerClassifier.load(classifier.save(tmp_path / "trained"))
     assert again.model_.config.model_type == kind
     np.testing.assert_allclose(again.predict_proba(judge[0]), classifier.predict_proba(judge[0]), atol=1e-6)
+
+
+def test_a_model_that_returns_more_than_logits(movies, tmp_path):
+    (texts, labels), judge = movies
+    encoder = trained_here(tmp_path, "distilbert", texts)
+    config = AutoConfig.from_pretrained(encoder, output_hidden_states=True, output_attentions=True, num_labels=2)
+    config.save_pretrained(encoder)
+    classifier = TransformerClassifier(encoder, **TINY).fit(texts[:32], labels[:32], (judge[0][:40], judge[1][:40]))
+    assert len(classifier.model_(torch.tensor([[101, 102]])).hidden_states) == 3
+    assert classifier.history_[-1]["accuracy"] == classifier.score(judge[0][:40], judge[1][:40])
+
+
+def test_the_loss_is_the_mean_over_all_rows_of_the_evaluation_set(movies):
+    (texts, labels), (others, truth) = movies
+    judge = others[:70], truth[:70]  # a batch of 64 and one of 6
+    classifier = TransformerClassifier(**TINY).fit(texts[:32], labels[:32], judge)
+    targets = torch.from_numpy(np.searchsorted(classifier.classes_, judge[1]))
+    expected = torch.nn.functional.cross_entropy(torch.from_numpy(classifier.logits(judge[0])), targets)
+    assert classifier.history_[-1]["loss"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_positions_limit_the_length_where_the_tokenizer_does_not(movies, tmp_path):
+    texts, labels = (column[:16] for column in movies[0])
+    encoder = trained_here(tmp_path / "roberta", "roberta", texts)
+    settings = encoder / "tokenizer_config.json"
+    settings.write_text(re.sub(r'"model_max_length": \d+', '"model_max_length": 1000000', settings.read_text()))
+    long = [text + " and so on" * 60 for text in texts]
+    with pytest.raises(ValueError, match=r"max_length=63 is too long: .* reads at most 62 tokens"):
+        TransformerClassifier(encoder, **TINY | {"max_length": 63}).fit(long, labels)
+    classifier = TransformerClassifier(encoder, **TINY | {"max_length": 62}).fit(long, labels)
+    assert np.isfinite(classifier.logits(long)).all()
+    AutoModelForSequenceClassification.from_pretrained(encoder).save_pretrained(tmp_path / "foreign")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(encoder / name, tmp_path / "foreign")
+    foreign = TransformerClassifier.load(tmp_path / "foreign")
+    assert foreign.max_length == 62 and np.isfinite(foreign.logits(long)).all()
 
 
 def test_a_classifier_made_without_this_package_is_loaded(tmp_path, movies):
@@ -454,6 +628,11 @@ WRONG_SETTINGS = [
     ({"epochs": 0}, "epochs=0 does not fit"),
     ({"batch_size": 2.5}, "batch_size=2.5 does not fit"),
     ({"learning_rate": 0}, "learning_rate=0 does not fit"),
+    ({"seed": -1}, "seed=-1 does not fit: it must be a whole number from 0 up"),
+    ({"warmup": 5}, "warmup=5 does not fit: it must be a share of the steps, from 0 to below 1"),
+    ({"weight_decay": -1}, "weight_decay=-1 does not fit"),
+    ({"adapter": {"rank": -4}}, "rank=-4 does not fit: it must be a whole number from 1 up"),
+    ({"adapter": LoRA(target_modules=("nope",))}, "target_modules: no linear layer of this encoder"),
     ({"max_length": 1000}, "max_length=1000 is too long: minilm reads at most 512 tokens"),
 ]
 
