@@ -48,7 +48,8 @@ def wrong_answers(assignment: str) -> tuple:
 def honest(tmp_path_factory):
     """Every solution, and of two assignments blanks and typical wrong answers; graded once, two at a time."""
     folder, hints = tmp_path_factory.mktemp("class"), {}
-    shutil.copytree(submissions.SOLUTIONS, folder / "ada", ignore=shutil.ignore_patterns("14_*", "submission", "*.py"))
+    others = shutil.ignore_patterns("14_*", "submission", "*.py", "*.toml", ".*")
+    shutil.copytree(submissions.SOLUTIONS, folder / "ada", ignore=others)
     for name in NAMES:
         submissions.write(submissions.exercise(name), folder / "bob" / f"{name}.ipynb")
         notebook, hints[name] = wrong_answers(name)
@@ -152,14 +153,14 @@ def test_submissions_graded_side_by_side_share_the_cores(tmp_path):
     notebook = submissions.answered("01_framing", quiz=tells)
     notebook.cells = [submissions.blank_of(notebook, "quiz")]
     for name in "ab":
-        submissions.write(notebook, tmp_path / f"01_{name}.ipynb")
+        submissions.write(notebook, tmp_path / "class" / f"01_{name}.ipynb")
     left = {name: value for name, value in os.environ.items() if name != "TEXTCLF_THREADS"}
     cores = course.cores()
     for jobs, threads in ((1, cores), (2, max(1, cores // 2))):
         out = tmp_path / f"{jobs}.json"
-        graded = results(grade(tmp_path, "--jobs", jobs, "--json", out, env=left), out)
+        graded = results(grade(tmp_path / "class", "--jobs", jobs, "--json", out, env=left), out)
         assert {f"{threads} threads" in marks["quiz"]["hint"] for marks in graded.values()} == {True}
-        shutil.rmtree(tmp_path / ".grades")
+        shutil.rmtree(tmp_path / "class" / ".grades")
 
 
 # --- the command's own mistakes ---------------------------------------------------------------------------------------
