@@ -1,5 +1,7 @@
-"""How nbgrader makes an exercise of a solution: read by `make exercises`; copied into courses."""
+"""How nbgrader makes an exercise of a solution and grades it: read by `make exercises`; copied into courses."""
 
 c = get_config()  # noqa: F821  (nbgrader provides it)
 
 c.ClearSolutions.code_stub = {"python": "raise NotYet()  # replace this line by your answer"}
+# nbgrader stops a cell after 30 seconds by default: less than training takes on a busy machine.
+c.Execute.timeout = 3600

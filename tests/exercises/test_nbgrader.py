@@ -49,7 +49,7 @@ def nbgrader(folder, *arguments: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, "-m", "nbgrader", *arguments, "--CourseDirectory.course_id=textclf"]
     run = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=600, env=os.environ | {"PATH": path}
+        command, cwd=folder, capture_output=True, text=True, timeout=3600, env=os.environ | {"PATH": path}
     )
     assert run.returncode == 0, run.stderr[-3000:]
 
