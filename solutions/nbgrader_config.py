@@ -1,4 +1,4 @@
-"""How nbgrader makes an exercise of a solution and grades it: read by `make exercises`; copied into courses."""
+"""How nbgrader makes an exercise of a solution, and grades it: for `make exercises` and courses."""
 
 c = get_config()  # noqa: F821  (nbgrader provides it)
 
