@@ -19,7 +19,7 @@ TRIES = 10  # for each text wanted: an operation may change nothing, or repeat a
 # What is moved or deleted as one: a word, and whatever would be torn at its marks ("$5.99" → "$99.5").
 _WORD = re.compile(
     r"""(
-    (?:(?:https?|ftp)://|www\.)\S*[\w/]                  # an address on the web,
+    (?:(?:https?|ftp)://|www\.)\S*[^\s.,!?;:'")\]}>]     # an address on the web,
     | \w[\w-]*(?:\.\w[\w-]*)+/\S*[\w/]                    # also without its beginning: example.org/a?b=1
     | [\w.+%-]+@\w[\w-]*(?:\.\w[\w-]*)*                  # an e-mail address
     | &\#?\w+;                                           # an HTML entity

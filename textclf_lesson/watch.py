@@ -46,6 +46,7 @@ class Watch:
         self.cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
         self.seconds: dict[int, float] = {}
         self.peak_mb, self.stopped = 0, False
+        self.kernel: Callable[[], psutil.Process | None] = lambda: None
         self.number, self.running = 0, False
         self.began = self.moved = self.looked = self.next_line = self.cpu = 0.0
         for cell in self.cells:  # else the cells after a failing one would still show an earlier run
@@ -60,6 +61,9 @@ class Watch:
     def stop(self, **_) -> None:
         self.running = False
         self.seconds[self.number] = time.monotonic() - self.began
+        with suppress(psutil.Error):  # what a short cell took must not fall between two looks
+            if process := self.kernel():
+                self.note_memory(process, _family(process))
         self.tell(self.number, len(self.cells))
 
     def hear(self) -> None:
@@ -69,7 +73,7 @@ class Watch:
     @contextmanager
     def looking_at(self, kernel: Callable[[], psutil.Process | None]) -> Iterator[None]:
         """While the block runs, a thread looks at the kernel that the function returns, if there is one."""
-        done = threading.Event()
+        done, self.kernel = threading.Event(), kernel
 
         def look() -> None:
             while not done.wait(LOOK):
@@ -88,8 +92,7 @@ class Watch:
     def look(self, kernel: psutil.Process) -> None:
         """Note the kernel's memory; if a cell waits long, say so; if it is stuck, end the kernel."""
         family = _family(kernel)
-        memory = max(sum(process["rss"] for process in family), _highest(kernel.pid))
-        self.peak_mb = max(self.peak_mb, round(memory / 1e6))
+        self.note_memory(kernel, family)
         now, last = time.monotonic(), self.looked
         self.looked = now
         cpu = sum(process["cpu"] for process in family)
@@ -108,6 +111,11 @@ class Watch:
             for process in [*kernel.children(recursive=True), kernel]:
                 with suppress(psutil.Error):
                     process.kill()
+
+    def note_memory(self, kernel: psutil.Process, family: list[dict[str, float]]) -> None:
+        """Keep the most memory seen so far; `family` as `_family` gives it."""
+        memory = max(sum(process["rss"] for process in family), _highest(kernel.pid))
+        self.peak_mb = max(self.peak_mb, round(memory / 1e6))
 
     def where(self) -> str:
         """The notebook, the cell that runs or ran last, and its first line."""
