@@ -75,7 +75,7 @@ def peak_mb(entry: dict[str, Any]) -> int | None:
 
 def processors(book: dict[str, dict[str, Any]], column: str) -> str:
     """What a column was measured on: cores and processor, several if there are; empty if nothing was measured."""
-    measured = [entry[column] for entry in book.values() if column in entry]
+    measured = [entry[column] for entry in book.values() if {"cores", "processor"} <= entry.get(column, {}).keys()]
     return "; ".join(sorted({f"{entry['cores']} cores of {entry['processor']}" for entry in measured}))
 
 

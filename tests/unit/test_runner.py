@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -228,13 +229,14 @@ def test_an_interrupted_run_says_what_was_done_and_leaves_no_kernel_behind(make_
     done = make_notebook(*LESSON)
     sleeps = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
     path, last = make_notebook(sleeps, name="08_another.ipynb"), tmp_path / "09_last.ipynb"
+    shutil.rmtree(tmp_path.parent / "docs", ignore_errors=True)  # another test's book of times
     code = "import sys; from pathlib import Path; from textclf_lesson.runner import run\n"
     code += f"sys.exit(run([Path(p) for p in {[str(done), str(path), str(last)]}], Path('out')))"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     child = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, **pipes)
     note = tmp_path / "pid"
     while not (note.exists() and note.read_text()):
-        assert child.poll() is None
+        assert child.poll() is None, child.communicate()
         time.sleep(0.05)
     child.send_signal(sign)
     told, errors = child.communicate(timeout=120)
