@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import textclf_lesson  # noqa: F401  # lets idle threads sleep, also in children that load a library first
 
 RESULTS = Path(__file__).parent / "results"
+BUSY = "while True: pass"
 
 
 def machine() -> dict[str, Any]:
@@ -61,6 +63,18 @@ def measure(module: str, *arguments: str, timeout: float = 3600, environment: di
         )
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss: bytes on macOS, KiB elsewhere
     return json.loads(lines[-1]) | {"peak_mb": round(usage.ru_maxrss * unit / 1e6)}
+
+
+@contextmanager
+def busy(programs: int) -> Iterator[None]:
+    """So many other programs compute."""
+    others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(programs)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -7,11 +7,8 @@ done alone, beside one busy program and beside two, so ratios are of neighbours 
 
 import argparse
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import common
@@ -21,21 +18,8 @@ STEPS, BATCH, TURNS = 12, 32, 3
 LESSON = "13"  # scikit-learn, fastText and onnxruntime; under a minute
 PROGRAMS = (0, 1, 2)
 FAIR = "Beside one busy program a fair share of two cores would take 1.5 times as long, beside two twice as long."
-BUSY = "while True: pass"
 # What libgomp does by default, once it is named: a value that is set already, `import textclf_lesson` leaves alone.
 THREADS = {"sleep (the course's setting)": IDLE_THREADS, "spin (OpenMP's default)": {"GOMP_SPINCOUNT": "300000"}}
-
-
-@contextmanager
-def busy(programs: int) -> Iterator[None]:
-    """So many other programs compute."""
-    others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(programs)]
-    try:
-        yield
-    finally:
-        for other in others:
-            other.kill()
-            other.wait()
 
 
 def training() -> Callable[[], object]:
@@ -86,7 +70,7 @@ def main(turns: int, store: bool) -> None:
             for threads, setting in THREADS.items():
                 own = dict.fromkeys(IDLE_THREADS) | setting | environment
                 for programs in PROGRAMS:
-                    with busy(programs):
+                    with common.busy(programs):
                         took = common.measure("benchmarks.contention", "--child", work, environment=own)["seconds"]
                     seconds[threads][programs].append(took)
                     print(f"turn {turn + 1} of {turns}, {name}, {threads}, {programs}: {took:.1f} s", flush=True)

@@ -5,27 +5,11 @@ What is timed are six logistic regressions on the TF-IDF of wiki-toxicity, one f
 
 import argparse
 import json
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 from benchmarks import common
 
 TURNS = 3
-BUSY = "while True: pass"
-
-
-@contextmanager
-def busy(programs: int):
-    """So many other programs compute."""
-    others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(programs)]
-    try:
-        yield
-    finally:
-        for other in others:
-            other.kill()
-            other.wait()
 
 
 def child(threads: int) -> None:
@@ -52,7 +36,7 @@ def main() -> None:
     table = []
     for programs in (0, cores):
         runs = {threads: [] for threads in (1, cores)}
-        with busy(programs):
+        with common.busy(programs):
             for _ in range(TURNS):
                 for threads in runs:
                     turn = common.measure("benchmarks.threads", "--child", str(threads))

@@ -93,7 +93,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     remedy = "Install the package again (`pip install --force-reinstall --no-deps .`), or make it: `textclf train NAME`"
     try:
         facts = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        found = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+        found = file_hash(folder / WEIGHTS)
         wanted, base = facts["sha256"], facts["base"]["sha256"]
     except FileNotFoundError as error:
         raise ModelError(f"{folder} lacks {Path(error.filename).name}. {remedy}.") from None

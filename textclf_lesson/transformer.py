@@ -19,7 +19,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from textclf_lesson import adapters, course, finetuning, modelcard, models
+from textclf_lesson import adapters, course, finetuning, modelcard, models, positions
 from textclf_lesson.catalog import AssetError
 from textclf_lesson.inputs import check_label_table, check_labels, check_texts
 
@@ -299,12 +299,8 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
 
 def _longest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """How many tokens of a text the model can read, by its tokeniser and its positions."""
-    limits = [tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or 0]
-    for name, module in model.named_modules():
-        padding = getattr(module, "padding_idx", None)
-        if name.endswith("position_embeddings") and padding is not None:
-            # RoBERTa and its kin number positions from padding_idx + 1 on: those before are never a token's.
-            limits.append(module.weight.shape[0] - padding - 1)
+    stated = getattr(model.config, "max_position_embeddings", None)
+    limits = [tokenizer.model_max_length, stated or 0, positions.longest(model) or 0]
     return int(min(limit for limit in limits if limit > 0))
 
 
