@@ -219,6 +219,7 @@ def _each(left: list[int], room: Classroom, limits: process.Limits, jobs: int) -
     finally:
         sitting.interrupted.set()
         pool.shutdown(cancel_futures=True)
+        sitting.interrupted.clear()  # nothing runs any more; a sitting of somebody else's in this process may go on
 
 
 def _bar(console: Console) -> Progress:
