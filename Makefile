@@ -75,7 +75,7 @@ exercises: $(READY)  ## for authors: run and store the solutions, and write exer
 	@$(BIN)/textclf fetch
 	@$(BIN)/python -m tools.exercises $(LESSONS)
 
-bench: $(READY)  ## for authors: measure speed side by side (an hour); benchmarks/results/, docs/benchmarks.md
+bench: $(READY)  ## for authors: measure speed side by side (an hour); docs/benchmarks.md
 	@$(BIN)/textclf fetch
 	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 	@$(BIN)/python tools/benchmarks.py

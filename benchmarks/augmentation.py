@@ -39,9 +39,9 @@ def give_nltk_our_wordnet() -> None:
     import nltk
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
-    from textclf_lesson import assets
+    from textclf_lesson.assets import cache
 
-    source, home = assets.fetch("wordnet"), Path(tempfile.mkdtemp())
+    source, home = cache.fetch("wordnet"), Path(tempfile.mkdtemp())
     shutil.copytree(source, home / "corpora" / "wordnet")
     nouns = b"\n".join((source / f"data.noun{part}").read_bytes() for part in (1, 2))
     (home / "corpora" / "wordnet" / "data.noun").write_bytes(nouns)
@@ -55,7 +55,7 @@ def textaugment(texts: list[str]) -> int:
     """How many texts it made."""
     import nltk
 
-    from textclf_lesson.wordnet import STOP_WORDS
+    from textclf_lesson.training.wordnet import STOP_WORDS
 
     nltk.download = lambda name: True  # it downloads when it is made
     path = Path(importlib.util.find_spec("textaugment").origin).with_name("eda.py")
@@ -79,7 +79,7 @@ def nlpaug(texts: list[str]) -> int:
     from nlpaug.augmenter import word
     from nlpaug.model.word_dict import WordNet
 
-    from textclf_lesson.wordnet import STOP_WORDS
+    from textclf_lesson.training.wordnet import STOP_WORDS
 
     WordNet.pos_tag = classmethod(lambda cls, tokens: [(token, "unknown") for token in tokens])
     options = {"aug_p": SHARE, "aug_max": None}
@@ -94,7 +94,7 @@ def nlpaug(texts: list[str]) -> int:
 def child(side: str) -> None:
     """One measurement; its last line is JSON: texts made, and made in a second, after a warm start of 100 rows."""
     from textclf_lesson import data
-    from textclf_lesson.augment import EDA
+    from textclf_lesson.training.augment import EDA
 
     texts = data.load("movie-snippets")["train"]["text"][: ROWS + 100]
     if side.startswith("eda"):

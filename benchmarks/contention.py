@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import common
-from textclf_lesson import IDLE_THREADS, course, machine
+from textclf_lesson import IDLE_THREADS
+from textclf_lesson.base import machine, runtime
 
 STEPS, BATCH, TURNS = 12, 32, 3
-LESSON = "13"  # scikit-learn, fastText and onnxruntime; under a minute
+LESSON = "14"  # scikit-learn, fastText and onnxruntime; under a minute
 PROGRAMS = (0, 1, 2)
 FAIR = "Beside one busy program a fair share of two cores would take 1.5 times as long, beside two twice as long."
 # What libgomp does by default, once it is named: a value that is set already, `import textclf_lesson` leaves alone.
@@ -25,17 +26,17 @@ THREADS = {"sleep (the course's setting)": IDLE_THREADS, "spin (OpenMP's default
 def training() -> Callable[[], object]:
     """Twelve steps, ready to go: what is timed is `fit`, from the texts to the trained model."""
     from textclf_lesson import data
-    from textclf_lesson.transformer import TransformerClassifier
+    from textclf_lesson.models.transformer import TransformerClassifier
 
-    course.limit_threads()
+    runtime.limit_threads()
     rows = data.load("movie-snippets")["train"].shuffle(seed=0).select(range(STEPS * BATCH))
     classifier = TransformerClassifier(epochs=1, batch_size=BATCH)
     return lambda: classifier.fit(rows["text"][:], rows["label"][:])
 
 
-def lesson() -> Callable[[], object]:
+def one_lesson() -> Callable[[], object]:
     """One lesson in a fresh kernel, from its start to the last output."""
-    from textclf_lesson import runner
+    from textclf_lesson.course import runner
 
     (path,) = Path("notebooks").glob(f"{LESSON}_*.ipynb")
 
@@ -48,7 +49,7 @@ def lesson() -> Callable[[], object]:
 
 def child(work: str) -> None:
     """One measurement; its last line is JSON: the seconds that the work took."""
-    run = {"training": training, "lesson": lesson}[work]()
+    run = {"training": training, "lesson": one_lesson}[work]()
     began = time.perf_counter()
     run()
     print(json.dumps({"seconds": time.perf_counter() - began}))

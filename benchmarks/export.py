@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import common
-from textclf_lesson import bench
+from textclf_lesson.deploy import bench
 
 SECONDS, TURNS = 1.0, 7
 TORCH = "torch, float32"
@@ -22,9 +22,10 @@ def make(work: Path, calibration: list[str]) -> dict[str, tuple]:
     """Write all variants below `work`: name → (loader, path), torch first."""
     import torch
 
-    from textclf_lesson import export, models
+    from textclf_lesson.deploy import export
+    from textclf_lesson.models import checkpoints
 
-    classifier = models.checkpoint("sentiment")
+    classifier = checkpoints.load("sentiment")
     plain = export.to_onnx(classifier, work / "plain", fuse=False)
     fused = export.to_onnx(classifier, work / "fused")
     dynamic = export.quantize_int8(fused, work / "dynamic")
@@ -54,12 +55,12 @@ def make(work: Path, calibration: list[str]) -> dict[str, tuple]:
 
 def main(seconds: float, turns: int) -> None:
     """Measure and store."""
-    from textclf_lesson import data, models
+    from textclf_lesson import data
 
     movies = data.load("movie-snippets")
     with tempfile.TemporaryDirectory() as work:
         variants = make(Path(work), movies["train"].shuffle(seed=0)["text"][:100])
-        found = bench.bench(variants, *models.columns(movies["test"]), seconds=seconds, turns=turns)
+        found = bench.bench(variants, *data.columns(movies["test"]), seconds=seconds, turns=turns)
     medians = found.times.groupby(["variant", "shape", "turn"])["ms"].median()
     torchs, scores = medians[TORCH], found.variants
     table = []

@@ -21,8 +21,8 @@ RECIPES = {
 
 def classifier(recipe: str):
     """The untrained model of a recipe."""
-    from textclf_lesson import baselines
-    from textclf_lesson.fasttext import FastTextClassifier
+    from textclf_lesson.models import baselines
+    from textclf_lesson.models.fasttext import FastTextClassifier
 
     if recipe == "tfidf":
         return baselines.pipeline()
@@ -33,9 +33,12 @@ def classifier(recipe: str):
 
 def child(recipe: str) -> None:
     """One measurement; its last line is JSON. The recipe "none" only loads the data: what memory that takes."""
-    from textclf_lesson import baselines, course, data, metrics
+    from textclf_lesson import data
+    from textclf_lesson.course import lesson
+    from textclf_lesson.evaluate import metrics
+    from textclf_lesson.models import baselines
 
-    course.setup()
+    lesson.setup()
     wiki = data.load("wiki-binary")
     texts, labels, judged = wiki["train"]["text"][:], wiki["train"]["label"][:], wiki["test"]["text"][:]
     if recipe == "none":

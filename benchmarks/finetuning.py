@@ -22,9 +22,9 @@ def textbook(learn, judge, seed):
     from torch.utils.data import Dataset
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
-    from textclf_lesson import models
+    from textclf_lesson.models import encoders
 
-    where = models.locate("minilm")
+    where = encoders.locate("minilm")
     tokenizer = AutoTokenizer.from_pretrained(where)
 
     class Rows(Dataset):
@@ -59,7 +59,7 @@ def textbook(learn, judge, seed):
 
 def ours(learn, judge, seed):
     """The same with `TransformerClassifier`."""
-    from textclf_lesson.transformer import TransformerClassifier
+    from textclf_lesson.models.transformer import TransformerClassifier
 
     classifier = TransformerClassifier(**SHARED, seed=seed, max_length=PADDED_TO)
     classifier.fit(learn["text"][:], learn["label"][:])

@@ -32,7 +32,7 @@ def loss(side: str):
     import torch
     import torch.nn.functional as F
 
-    from textclf_lesson.losses import FocalLoss
+    from textclf_lesson.training.losses import FocalLoss
 
     weights = 1 + torch.arange(CLASSES) / CLASSES
     return {

@@ -79,10 +79,10 @@ def server(recipe: str, folders: Path) -> Iterator[tuple[str, subprocess.Popen]]
 
 def measure(recipe: str, folders: Path) -> dict:
     """Requests a second, latency and accuracy over the test split; then what is lost when the server is stopped."""
-    from textclf_lesson import data, models
-    from textclf_lesson.serve.load import load
+    from textclf_lesson import data
+    from textclf_lesson.deploy.serve.load import load
 
-    texts, labels = models.columns(data.load("movie-snippets")["test"])
+    texts, labels = data.columns(data.load("movie-snippets")["test"])
     rounds = ROUNDS[recipe]
     with server(recipe, folders) as (url, process):
         load(url, texts[:WARM_UP], CONNECTIONS)
@@ -103,9 +103,10 @@ def measure(recipe: str, folders: Path) -> dict:
 
 def prepare(folders: Path) -> None:
     """The classifier of lesson 4 as both sides need it: saved by transformers, and exported in eight-bit numbers."""
-    from textclf_lesson import export, models
+    from textclf_lesson.deploy import export
+    from textclf_lesson.models import checkpoints
 
-    classifier = models.checkpoint("sentiment")
+    classifier = checkpoints.load("sentiment")
     os.symlink(classifier.folder_.absolute(), folders / "torch")
     export.quantize_int8(export.to_onnx(classifier, folders / "fp32"), folders / "int8")
     print("{}")

@@ -18,7 +18,8 @@ def child(threads: int) -> None:
     from sklearn.multiclass import OneVsRestClassifier
     from threadpoolctl import threadpool_limits
 
-    from textclf_lesson import baselines, data
+    from textclf_lesson import data
+    from textclf_lesson.models import baselines
 
     wiki = data.load("wiki-toxicity")
     comments, labels = wiki["train"].to_pandas(), data.label_names(wiki)

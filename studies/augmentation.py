@@ -61,7 +61,7 @@ def _training_rows(rows: int, seed: int) -> tuple[list[str], np.ndarray]:
 
 def _variants(method: str, texts: list[str], seed: int) -> list[list[str]]:
     """New texts for each row; none of them by the methods that make no texts."""
-    from textclf_lesson.augment import EDA
+    from textclf_lesson.training.augment import EDA
 
     if method == "EDA":
         return EDA(seed).augment_all(texts, VARIANTS)
@@ -72,11 +72,11 @@ def _variants(method: str, texts: list[str], seed: int) -> list[list[str]]:
 
 def _paraphrases(rows: int, seed: int) -> list[list[str]]:
     """Of the first `rows` training rows, written in batches that all sizes share."""
-    from textclf_lesson import assets
-    from textclf_lesson.paraphrase import Paraphraser
+    from textclf_lesson.assets import cache
+    from textclf_lesson.training.paraphrase import Paraphraser
 
     texts, _ = _training_rows(max(REWRITTEN), seed)
-    folder = assets.home() / "studies" / "paraphrases"
+    folder = cache.home() / "studies" / "paraphrases"
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for start in range(0, rows, AT_ONCE):
@@ -95,7 +95,7 @@ def _enlarged(method: str, texts: list[str], labels: np.ndarray, seed: int) -> t
 
 
 def _words(method: str, texts: list[str], labels: np.ndarray, seed: int, judged: list[str]) -> np.ndarray:
-    from textclf_lesson import baselines
+    from textclf_lesson.models import baselines
 
     many, labels = _enlarged(method, texts, labels, seed)
     return baselines.pipeline("tfidf", classifier__C=C * len(texts) / len(many)).fit(many, labels).predict(judged)
@@ -104,8 +104,8 @@ def _words(method: str, texts: list[str], labels: np.ndarray, seed: int, judged:
 def _frozen(method: str, texts: list[str], labels: np.ndarray, seed: int, judged: list[str]) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
 
-    from textclf_lesson.embeddings import embed
-    from textclf_lesson.mixup import mix_rows
+    from textclf_lesson.models.embeddings import embed
+    from textclf_lesson.training.mixup import mix_rows
 
     many, labels = _enlarged(method, texts, labels, seed)
     vectors, weights = embed(many), np.ones(len(many))
@@ -117,13 +117,13 @@ def _frozen(method: str, texts: list[str], labels: np.ndarray, seed: int, judged
 
 @functools.cache
 def _vectors(texts: tuple[str, ...]) -> np.ndarray:
-    from textclf_lesson.embeddings import embed
+    from textclf_lesson.models.embeddings import embed
 
     return embed(texts)
 
 
 def _fine_tuned(method: str, texts: list[str], labels: np.ndarray, seed: int, judged: list[str]) -> np.ndarray:
-    from textclf_lesson.mixup import MixupClassifier
+    from textclf_lesson.training.mixup import MixupClassifier
 
     rng = np.random.default_rng(seed)
     choices = [[text, *new] for text, new in zip(texts, _variants(method, texts, seed), strict=True)]

@@ -11,7 +11,7 @@ for tens of classes on more than words. Of several labels the metric is macro F1
 validation itself that flatters, every setting alike; on the test it does not. Labels without a positive training row
 are left out. wiki-binary is searched on 30,000 of its training rows and fitted on all.
 
-The search is kept in studies/results/baselines.json; what lessons read is textclf_lesson/evidence/baselines.json.
+The search is kept in evidence/studies/baselines.json of the package; what lessons read is evidence/baselines.json.
 """
 
 import argparse
@@ -31,9 +31,11 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.common import machine
 from studies import common
-from textclf_lesson import baselines, data, metrics, thresholds
+from textclf_lesson import data
+from textclf_lesson.evaluate import metrics, thresholds
+from textclf_lesson.models import baselines
 
-EVIDENCE = Path(baselines.__file__).parent / "evidence" / "baselines.json"
+EVIDENCE = Path(evidence.__file__).parent / "baselines.json"
 PACKAGES = ("scikit-learn", "numpy", "scipy", "threadpoolctl")
 CALLS = 200  # single texts timed
 QUIET = 10  # per cent of all cores that other programs may take

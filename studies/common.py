@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import machine
-from textclf_lesson import course
+from textclf_lesson.base import runtime
+from textclf_lesson.evaluate import evidence
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(evidence.__file__).parent / "studies"
 
 
 def run(
@@ -26,9 +27,9 @@ def run(
 ) -> list[dict[str, Any]]:
     """Call `measure(**settings)` for each settings of the grid that is not stored yet; store after each; return all.
 
-    The file is `studies/results/NAME.json`. Stop it when you like: what is done is kept. To do a run again, delete its
-    line; to begin anew, delete the file. A run that is no longer in the grid is dropped. `seeds` are stored for whoever
-    reads the file, where they are no part of the grid.
+    The file is `evidence/studies/NAME.json` of the package, which `evidence.study` reads. Stop it when you like: what
+    is done is kept. To do a run again, delete its line; to begin anew, delete the file. A run that is no longer in
+    the grid is dropped. `seeds` are stored for whoever reads the file, where they are no part of the grid.
     """
     path, seeds = RESULTS / f"{name}.json", list(seeds)
     stored = _read(path) if path.exists() else []
@@ -36,7 +37,7 @@ def run(
     kept = [done[_key(s)] for s in grid if _key(s) in done]
     if kept != stored:
         _store(path, name, kept, packages, seeds)
-    for settings in course.progress([s for s in grid if _key(s) not in done], name):
+    for settings in runtime.progress([s for s in grid if _key(s) not in done], name):
         began = time.perf_counter()
         result = measure(**settings)
         minutes = round((time.perf_counter() - began) / 60, 2)

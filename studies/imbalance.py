@@ -43,7 +43,8 @@ def splits(task: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 @functools.cache
 def vectors(name: str) -> dict[str, np.ndarray]:
-    from textclf_lesson import data, embeddings
+    from textclf_lesson import data
+    from textclf_lesson.models import embeddings
 
     rows = data.load(name)
     return {split: embeddings.embed(rows[split]["text"], max_length=64) for split in ("train", "validation", "test")}
@@ -52,7 +53,8 @@ def vectors(name: str) -> dict[str, np.ndarray]:
 @functools.cache
 def scores(task: str, remedy: str) -> dict[str, np.ndarray]:
     """Each score of each seed on each draw of the test rows, shape (seeds, draws)."""
-    from textclf_lesson import imbalance, thresholds
+    from textclf_lesson.evaluate import thresholds
+    from textclf_lesson.training import imbalance
 
     x, y = splits(task)
     settings = REMEDIES[remedy]

@@ -17,14 +17,14 @@ GRID = [
 
 def measure(rows: int, learning_rate: float, seed: int) -> dict[str, float]:
     """Accuracy on validation after training on the first `rows` of the shuffled training split, with that seed."""
-    from textclf_lesson import data, models
-    from textclf_lesson.transformer import TransformerClassifier
+    from textclf_lesson import data
+    from textclf_lesson.models.transformer import TransformerClassifier
 
     movies = data.load("movie-snippets")
     learn = movies["train"].shuffle(seed=0).select(range(rows))
     settings = {"model": "minilm", "max_length": 64, "metric": "accuracy", "learning_rate": learning_rate, "seed": seed}
-    classifier = TransformerClassifier(**settings).fit(*models.columns(learn))
-    return {"accuracy": round(classifier.score(*models.columns(movies["validation"])), 4)}
+    classifier = TransformerClassifier(**settings).fit(*data.columns(learn))
+    return {"accuracy": round(classifier.score(*data.columns(movies["validation"])), 4)}
 
 
 if __name__ == "__main__":

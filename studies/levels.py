@@ -1,10 +1,10 @@
-"""The levels of the course side by side: quality, latency, size, training time; quality by labelled rows (lesson 13).
+"""The levels of the course side by side: quality, latency, size, training time; quality by labelled rows (lesson 14).
 
 "levels", one run per task: each level learns from the training split and is judged on the test split, with its 95 %
 interval and its paired difference to level one. Latency is that of single texts, one thread each, the levels in turns
 in one process: compare within a run, as ratios. Level one is the strongest features of lesson 2, word pairs and letter
 pieces; on the long newsgroup posts words alone. The prompted model is run for its latency only: its quality is that of
-studies/results/prompting.json, on 500 validation rows. Its prompt is the best of all tried there, which flatters it.
+the study prompting, on 500 validation rows. Its prompt is the best of all tried there, which flatters it.
 
 "rows": three random draws of so many training rows (of the fine-tuned model as many as are stored). movie-snippets is
 judged on validation, where the fine-tuned model was judged by studies/augmentation.py, from whose results it is read;
@@ -69,10 +69,12 @@ def side_by_side(task: str) -> dict[str, Any]:
 
 def fitted(task: str, folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The trained levels, and what is known of each by now: MB on disk, minutes of training."""
-    from textclf_lesson import baselines, export, models
-    from textclf_lesson.fasttext import FastTextClassifier
+    from textclf_lesson import data
+    from textclf_lesson.deploy import export
+    from textclf_lesson.models import baselines, checkpoints
+    from textclf_lesson.models.fasttext import FastTextClassifier
 
-    learn = models.columns(splits(task)["train"])
+    learn = data.columns(splits(task)["train"])
     found = {TFIDF: level_one(task), FASTTEXT: FastTextClassifier(**FASTTEXT_SETTINGS[task])}
     table = {}
     for level, model in found.items():
@@ -82,7 +84,7 @@ def fitted(task: str, folder: Path) -> tuple[dict[str, Any], dict[str, dict[str,
         table[level] = {"mb": baselines.size_bytes(model) / 1e6, "training_minutes": minutes}
     rows = {"rows": len(learn[0])}
     if task in CHECKPOINTS:
-        found[MINILM] = models.checkpoint(CHECKPOINTS[task])
+        found[MINILM] = checkpoints.load(CHECKPOINTS[task])
         began = time.perf_counter()
         export.quantize_int8(export.to_onnx(found[MINILM], folder / "onnx"), folder / "int8")
         found[INT8] = export.OnnxClassifier(folder / "int8", threads=1)
@@ -98,7 +100,7 @@ def level_one(task: str) -> Any:
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
 
-    from textclf_lesson import baselines
+    from textclf_lesson.models import baselines
 
     if task != "wiki-toxicity":
         return baselines.pipeline(FEATURES[task])
@@ -117,8 +119,8 @@ def fine_tuning_minutes(task: str) -> float:
 
 def one_label(task: str, models: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Accuracy on the test split."""
-    from textclf_lesson import metrics
-    from textclf_lesson.models import columns
+    from textclf_lesson.data import columns
+    from textclf_lesson.evaluate import metrics
 
     texts, truth = columns(splits(task)["test"])
     said = {level: model.predict(texts) for level, model in models.items()}
@@ -136,8 +138,8 @@ def one_label(task: str, models: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def several_labels(task: str, models: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Macro F1 of the labels on the test split, each cut where its F1 on validation is highest."""
-    from textclf_lesson import metrics, thresholds
-    from textclf_lesson.models import columns
+    from textclf_lesson.data import columns
+    from textclf_lesson.evaluate import metrics, thresholds
 
     (held, held_truth), (texts, truth) = (columns(splits(task)[split]) for split in ("validation", "test"))
     labels, found, said = list(truth), {}, {}
@@ -158,8 +160,8 @@ def several_labels(task: str, models: dict[str, Any]) -> dict[str, dict[str, Any
 def prompted() -> tuple[Any, dict[str, Any]]:
     """The best prompt of studies/prompting.py, and the default wording without examples, which needs no label."""
     from studies.prompting import LABELS, rows
-    from textclf_lesson import assets
-    from textclf_lesson.llm import LocalLLM
+    from textclf_lesson.assets import cache
+    from textclf_lesson.llm.local import LocalLLM
 
     runs = stored("prompting")
     kinds = [(run, kind) for run in runs for kind, score in run["result"].items() if isinstance(score, list)]
@@ -168,7 +170,7 @@ def prompted() -> tuple[Any, dict[str, Any]]:
     model = LocalLLM(LABELS, **run["settings"], calibrate=None if kind == "none" else kind).fit(*rows("train", 1000))
     (score, *interval), (zero, *zero_interval) = run["result"][kind], plain["result"]["texts"]
     return model, {
-        "mb": size_mb(assets.fetch("smollm2")),
+        "mb": size_mb(cache.fetch("smollm2")),
         "training_minutes": 0.0,
         "metric": "accuracy",
         "score": score,
@@ -187,7 +189,7 @@ def latencies(task: str, models: dict[str, Any]) -> dict[str, dict[str, float]]:
     import torch
     from threadpoolctl import threadpool_limits
 
-    from textclf_lesson import metrics
+    from textclf_lesson.evaluate import metrics
 
     texts = splits(task)["test"].shuffle(seed=0)["text"][: TURNS * CALLS]
     times: dict[str, list[np.ndarray]] = {level: [] for level in models}
@@ -231,7 +233,7 @@ def two_way(gain: np.ndarray, n: int = 1000) -> list[float]:
 @functools.cache
 def is_right(task: str, level: str, rows: int, seed: int) -> np.ndarray:
     """1.0 for each judged row that is right after training on `rows` rows drawn with this seed."""
-    from textclf_lesson.fasttext import FastTextClassifier
+    from textclf_lesson.models.fasttext import FastTextClassifier
 
     if task == "movie-snippets":
         judged = splits(task)["validation"]

@@ -32,8 +32,8 @@ def measure(template: str, shots: int, selection: str, seed: int) -> dict[str, f
     """
     import numpy as np
 
-    from textclf_lesson import metrics
-    from textclf_lesson.llm import LocalLLM
+    from textclf_lesson.evaluate import metrics
+    from textclf_lesson.llm.local import LocalLLM
 
     learn, (texts, truth) = rows("train", 1000), rows("validation", 500)
     settings = {"labels": LABELS, "template": template, "shots": shots, "selection": selection, "seed": seed}

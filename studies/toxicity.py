@@ -37,7 +37,7 @@ if CHOSEN:
 
 def measure(part: str, way: str, seed: int) -> dict[str, Any]:
     """Scores of each label: F1 and AP; of the verdict with the ends of their intervals, on both test splits."""
-    from textclf_lesson import metrics, thresholds
+    from textclf_lesson.evaluate import metrics, thresholds
 
     truth, labels = truths(), label_names()
     said = probabilities(way, seed)
@@ -56,7 +56,7 @@ def scores_by_halves(truth: np.ndarray, said: np.ndarray, labels: list[str]) -> 
     """AP, and F1 at thresholds that were tuned on other rows, of each label and their means."""
     from sklearn.metrics import average_precision_score, f1_score
 
-    from textclf_lesson import thresholds
+    from textclf_lesson.evaluate import thresholds
 
     f1 = []
     for draw in range(5):
@@ -74,7 +74,7 @@ def probabilities(way: str, seed: int) -> dict[str, np.ndarray]:
     """What a way, and its companions if it has any, says of each judged split, shape (rows, labels)."""
     from scipy.special import expit
 
-    from textclf_lesson import ensemble
+    from textclf_lesson.models import ensemble
 
     transformer, *others = way.split(" + ")
     members = [logits(transformer, seed), *(logits(other, seed) for other in others)]
@@ -86,9 +86,10 @@ def probabilities(way: str, seed: int) -> dict[str, np.ndarray]:
 
 def logits(way: str, seed: int) -> dict[str, np.ndarray]:
     """A member's logits on each judged split; kept in the course's cache, for members are slow and used twice."""
-    from textclf_lesson import assets, ensemble
+    from textclf_lesson.assets import cache
+    from textclf_lesson.models import ensemble
 
-    kept = Path(assets.home()) / "studies" / f"toxicity-{way}-{seed}.npz"
+    kept = Path(cache.home()) / "studies" / f"toxicity-{way}-{seed}.npz"
     if not kept.exists():
         model = companion(way, seed) if way in COMPANIONS else fine_tuned(seed, **WAYS[way])
         found = {
@@ -105,13 +106,14 @@ def fine_tuned(seed: int, warm_up: int = 0, focal: bool = False, eda: bool = Fal
     """MiniLM by one of WAYS. `focal`: gamma 1, and each label's positives weighed by the root of how rare they are.
     `warm_up`: so many rows of wiki-binary, half of them offensive, are learned first, in one pass: an intermediate task
     (Phang et al. 2018)."""
-    from textclf_lesson import imbalance, losses, models
-    from textclf_lesson.transformer import TransformerClassifier
+    from textclf_lesson import data
+    from textclf_lesson.models.transformer import TransformerClassifier
+    from textclf_lesson.training import imbalance, losses
 
     settings = PLAIN | settings | {"problem_type": "multi_label_classification", "seed": seed}
     learn = rows()["train"]
     if focal:
-        alpha = np.sqrt(imbalance.class_weights(models.columns(learn)[1], "balanced"))
+        alpha = np.sqrt(imbalance.class_weights(data.columns(learn)[1], "balanced"))
         settings["loss"] = losses.FocalLoss(gamma=1.0, alpha=alpha, multi_label=True)
     if eda:
         learn = with_variants(learn)
@@ -120,8 +122,8 @@ def fine_tuned(seed: int, warm_up: int = 0, focal: bool = False, eda: bool = Fal
             first = TransformerClassifier(learning_rate=PLAIN["learning_rate"], epochs=1, seed=seed)
             first.fit(*offensive_or_not(warm_up)).save(folder)
             settings["model"] = folder
-        judge = models.columns(rows()["validation"])
-        return TransformerClassifier(**settings).fit(*models.columns(learn), eval_set=judge)
+        judge = data.columns(rows()["validation"])
+        return TransformerClassifier(**settings).fit(*data.columns(learn), eval_set=judge)
 
 
 def offensive_or_not(n: int) -> tuple[list[str], list[int]]:
@@ -136,7 +138,7 @@ def with_variants(train: Any) -> Any:
     """The training rows, and two EDA variants of each that carries a rare label."""
     from datasets import Dataset
 
-    from textclf_lesson import augment
+    from textclf_lesson.training import augment
 
     table = train.to_pandas()
     rare = table[table[LABELS_TO_LIFT].any(axis=1)]
@@ -154,7 +156,7 @@ def companion(kind: str, seed: int) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
 
-    from textclf_lesson import baselines, embeddings
+    from textclf_lesson.models import baselines, embeddings
 
     texts, table = rows()["train"]["text"][:], rows()["train"].select_columns(label_names()).to_pandas().to_numpy()
     if kind == "words and pieces":

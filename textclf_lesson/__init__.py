@@ -15,6 +15,6 @@ if not IDLE_THREADS.keys() & os.environ.keys():
     os.environ |= IDLE_THREADS
 
 if os.environ.get("TEXTCLF_OFFLINE") == "1":
-    from textclf_lesson import offline
+    from textclf_lesson.base import offline
 
     offline.guard()

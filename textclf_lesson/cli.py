@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from textclf_lesson import assets
-from textclf_lesson.catalog import Asset, AssetError, find
+from textclf_lesson.assets import cache
+from textclf_lesson.assets.catalog import Asset, find
+from textclf_lesson.base.errors import AssetError, DataError, ServiceError
 
 LAST_LESSON = 13
 NOTEBOOKS = Path("notebooks")
@@ -42,7 +43,7 @@ app = typer.Typer(
 
 
 def _asset_names(incomplete: str) -> list[str]:
-    return [name for name in assets.catalog() if name.startswith(incomplete)]
+    return [name for name in cache.catalog() if name.startswith(incomplete)]
 
 
 def _recipe_names(incomplete: str) -> list[str]:
@@ -75,16 +76,16 @@ def fetch(
     except AssetError as error:
         _fail(str(error))
     if show:
-        _show(chosen if names or lesson else list(assets.catalog().values()))
+        _show(chosen if names or lesson else list(cache.catalog().values()))
     elif verify:
-        _verify(chosen if names or lesson else [a for a in assets.catalog().values() if assets.is_ready(a.name)])
+        _verify(chosen if names or lesson else [a for a in cache.catalog().values() if cache.is_ready(a.name)])
     else:
-        missing = [asset for asset in chosen if not assets.is_ready(asset.name)]
+        missing = [asset for asset in chosen if not cache.is_ready(asset.name)]
         if missing:
             size = sum(asset.carriers[0].size for asset in missing) / 1e6
             typer.echo(f"To fetch, {size:,.0f} MB: {', '.join(asset.name for asset in missing)}")
             _fetch(missing)
-        typer.echo(f"In the cache ({assets.home()}): {', '.join(asset.name for asset in chosen) or 'nothing needed'}")
+        typer.echo(f"In the cache ({cache.home()}): {', '.join(asset.name for asset in chosen) or 'nothing needed'}")
 
 
 @app.command()
@@ -100,12 +101,13 @@ def train(
 
     Stopped, it goes on at the step it was at when it is started again.
     """
-    from textclf_lesson import checkpoints, data, recipes
-    from textclf_lesson.modelcard import ModelError
+    from textclf_lesson.base.errors import ModelError
+    from textclf_lesson.models import checkpoints
+    from textclf_lesson.training import recipes
 
     try:
         folder = recipes.make(name, into or Path("build/shared") / name, seed=seed, rows=rows)
-    except (AssetError, data.DataError, ModelError, ValueError) as error:
+    except (AssetError, DataError, ModelError, ValueError) as error:
         _fail(str(error))
     typer.echo(f"{name}: {folder}, {(folder / checkpoints.WEIGHTS).stat().st_size / 1e6:.1f} MB")
     ours = checkpoints.card(name).facts["scores"]["validation"] if name in checkpoints.names() else {}
@@ -120,7 +122,7 @@ def doctor(lesson: Lessons = None) -> None:
 
     Without --lesson: for the notebooks in ./notebooks (elsewhere: for all lessons).
     """
-    from textclf_lesson import doctor, waits
+    from textclf_lesson.course import doctor, waits
 
     lessons = _lessons(lesson) if lesson else _present()
     missing = doctor.check(lessons)
@@ -150,7 +152,7 @@ def run(
         notebooks += found
     if not notebooks:
         _fail(f"There are no lessons in {NOTEBOOKS.absolute()}. Run this in the folder of the course.")
-    from textclf_lesson import runner
+    from textclf_lesson.course import runner
 
     raise typer.Exit(runner.run(notebooks, out))
 
@@ -210,13 +212,13 @@ def serve(
     ] = None,
 ) -> None:
     """Serve an exported model over HTTP, with a page to try it, until Ctrl+C or SIGTERM."""
-    from textclf_lesson.modelcard import ModelError
-    from textclf_lesson.serve import server
+    from textclf_lesson.base.errors import ModelError
+    from textclf_lesson.deploy.serve import server
 
     try:
         options = {"threads": threads, "queue": queue, "log": log, "long": long, "name": name}
         server.serve(model, host, port, workers, **options)
-    except (server.ServiceError, ModelError, ValueError, OSError) as error:
+    except (ServiceError, ModelError, ValueError, OSError) as error:
         _fail(str(error))
 
 
@@ -238,7 +240,7 @@ def _chosen(names: list[str] | None, lesson: list[str] | None) -> list[Asset]:
     """The assets of these names and lessons, in the catalogue's order. Raises AssetError for an unknown name."""
     wanted = {find(name).name for name in names or []}
     lessons = set(_lessons(lesson or []) if names or lesson else _present())
-    return [a for a in assets.catalog().values() if a.name in wanted or lessons & set(a.lessons)]
+    return [a for a in cache.catalog().values() if a.name in wanted or lessons & set(a.lessons)]
 
 
 def _fetch(wanted: list[Asset], again: bool = False) -> None:
@@ -246,7 +248,7 @@ def _fetch(wanted: list[Asset], again: bool = False) -> None:
     failed = []
     for asset in wanted:
         try:
-            assets.fetch(asset.name, again=again)
+            cache.fetch(asset.name, again=again)
         except AssetError as error:
             failed.append(str(error))
         else:
@@ -258,7 +260,7 @@ def _fetch(wanted: list[Asset], again: bool = False) -> None:
 def _verify(wanted: list[Asset]) -> None:
     broken = []
     for asset in wanted:
-        if problems := assets.verify(asset.name):
+        if problems := cache.verify(asset.name):
             broken.append(asset)
             typer.echo("\n".join(f"✗ {problem}" for problem in problems))
         else:
@@ -272,11 +274,11 @@ def _show(wanted: list[Asset]) -> None:
 
     console = Console(highlight=False)
     for asset in wanted:
-        cached = "cached" if assets.is_ready(asset.name) else "not cached"
+        cached = "cached" if cache.is_ready(asset.name) else "not cached"
         lessons = f"lessons {' '.join(asset.lessons)}" if asset.lessons else "no lesson yet"
         console.print(f"[bold]{asset.name:20}[/bold]{asset.size / 1e6:6.1f} MB  {cached:12}{lessons}")
         console.print(Padding(f"{asset.title}. Licence: {asset.licence}", (0, 0, 0, 4), style="dim"))
-    console.print(f"The cache is {assets.home()}", soft_wrap=True)
+    console.print(f"The cache is {cache.home()}", soft_wrap=True)
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Write docs/benchmarks.md from benchmarks/results/*.json; `--check` only says whether the page is up to date."""
+"""Write docs/benchmarks.md from the package's evidence/benchmarks/*.json; `--check` only says whether the page is up to date."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-Made by `make bench` from `benchmarks/results/`; do not edit. Each comparison was measured in one run, its sides in
+Made by `make bench` from `the package's evidence/benchmarks/`; do not edit. Each comparison was measured in one run, its sides in
 turns. Trust the ratios: absolute times belong to the machine named below each table, and it was not always idle.
 A value with a range is the median with the least and the greatest.
 """
@@ -58,7 +58,7 @@ def main() -> int:
     if "--check" in sys.argv[1:]:
         current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
         if current != text:
-            print(f"{PAGE.relative_to(ROOT)} does not fit benchmarks/results/: run python tools/benchmarks.py")
+            print(f"{PAGE.relative_to(ROOT)} does not fit the package's evidence/benchmarks/: run python tools/benchmarks.py")
         return int(current != text)
     PAGE.write_text(text, encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)}: {len(files)} benchmarks")

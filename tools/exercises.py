@@ -25,7 +25,7 @@ from nbgrader.preprocessors import (
 from rich.console import Console
 from traitlets.config import Config, PyFileConfigLoader
 
-from textclf_lesson import runner
+from textclf_lesson.course import runner
 from tools.notebooks import tidy
 
 ROOT = Path(__file__).parents[1]

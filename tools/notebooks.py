@@ -8,8 +8,8 @@
 
 The notebooks say what is read, the run says what is waited for. From the two come docs/timings.json, the table at the
 top of each lesson (its cell tagged `times`) and the README's table of lessons: none of them is written by hand. Waits
-are measured in two columns, with AMX and without (`textclf_lesson.waits`): a run fills the one that holds where it runs
-and keeps the other.
+are measured in two columns, with AMX and without (`textclf_lesson.course.waits`): a run fills the one that holds where
+it runs and keeps the other.
 """
 
 import argparse
@@ -27,7 +27,8 @@ import nbformat
 from nbformat import NotebookNode
 from rich.console import Console
 
-from textclf_lesson import course, machine, runner, waits
+from textclf_lesson.base import machine
+from textclf_lesson.course import lesson, runner, waits
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- lessons:start -->", "<!-- lessons:end -->"
@@ -214,7 +215,7 @@ def timing(outcome: runner.Outcome) -> dict[str, Any]:
     long = {str(number): round(seconds, 1) for number, seconds in outcome.cells.items() if seconds >= waits.LONG}
     return {
         "processor": machine.processor(),
-        "cores": course.cores(),
+        "cores": lesson.cores(),
         "python": platform.python_version(),
         "wait_s": round(outcome.seconds, 1),
         "longest_cell_s": round(outcome.longest, 1),

@@ -8,7 +8,7 @@ from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import train_test_split
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson.check import framing
+from textclf_lesson.check import ex01
 
 
 @wrong("kind_of_problem", "how many labels *exist*")
@@ -113,7 +113,7 @@ def by_hand(rows, least):
 
 
 def _contract(metric="macro_f1", model="linear SVM", **changed):
-    report = framing._promised()[model]
+    report = ex01._promised()[model]
     low, high = report.interval("macro_f1")
     known = {"metric": metric, "model": model, "measured": report.macro_f1, "low": low, "promise": low - 0.01}
     return known | {key: {"high": high}.get(value, value) for key, value in changed.items()}
@@ -126,7 +126,7 @@ def promises_accuracy():
 
 @wrong("promise", "more than the lower end")
 def promises_what_was_measured():
-    return _contract(promise=framing._promised()["linear SVM"].macro_f1)
+    return _contract(promise=ex01._promised()["linear SVM"].macro_f1)
 
 
 @wrong("promise", "says nothing for your model")
@@ -136,7 +136,7 @@ def promises_next_to_nothing():
 
 @wrong("promise", "large topics count more")
 def weighted_for_macro():
-    return _contract(measured=framing._promised()["linear SVM"].weighted_f1)
+    return _contract(measured=ex01._promised()["linear SVM"].weighted_f1)
 
 
 @wrong("promise", "is not the better of the two")

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson import metrics
-from textclf_lesson.check import baselines as items
+from textclf_lesson.check import ex02 as items
+from textclf_lesson.evaluate import metrics
 
 
 @wrong("tfidf_weight", "natural logarithm")

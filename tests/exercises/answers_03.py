@@ -6,9 +6,10 @@ import re
 from sklearn.metrics import f1_score
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson import baselines, metrics
-from textclf_lesson.check import fasttext as items
-from textclf_lesson.fasttext import FastTextClassifier
+from textclf_lesson.check import ex03 as items
+from textclf_lesson.evaluate import metrics
+from textclf_lesson.models import baselines
+from textclf_lesson.models.fasttext import FastTextClassifier
 
 
 @wrong("letter_pieces", "wants its marks first")

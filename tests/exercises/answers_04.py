@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson.check import gains as items
+from textclf_lesson.check import ex04 as items
 from textclf_lesson.check.sources import levels_of
 
 
@@ -54,9 +54,9 @@ def asks_the_tokeniser(word, vocabulary):
 
     from tokenizers import Tokenizer
 
-    from textclf_lesson import models
+    from textclf_lesson.models import encoders
 
-    tokenizer = Tokenizer.from_file(str(Path(models.locate("minilm")) / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(Path(encoders.locate("minilm")) / "tokenizer.json"))
     tokenizer.no_padding()
     return tokenizer.encode(word, add_special_tokens=False).tokens
 

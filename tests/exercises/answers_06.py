@@ -8,7 +8,7 @@ from sklearn.metrics import classification_report, f1_score
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson.check import imbalance as items
+from textclf_lesson.check import ex06 as items
 
 
 def _behind(truth, said, **changed):

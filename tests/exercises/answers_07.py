@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson.check import augmentation as items
+from textclf_lesson.check import ex07 as items
 
 
 @wrong("replaced", "not a chance for each word")

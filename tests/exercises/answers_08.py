@@ -7,8 +7,9 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import log_loss
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson import calibration, ensemble
-from textclf_lesson.check import errors as items
+from textclf_lesson.check import ex08 as items
+from textclf_lesson.evaluate import calibration
+from textclf_lesson.models import ensemble
 
 
 def _safe(members):

@@ -5,7 +5,7 @@ import torch
 from scipy.special import softmax
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson.check import attention as items
+from textclf_lesson.check import ex09 as items
 
 
 @wrong("head_attention", "each *row* must")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson import prompts
-from textclf_lesson.check import billing as items
+from textclf_lesson.check import ex10 as items
+from textclf_lesson.llm import prompts
 
 
 def _system(labels):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson.check import quantising as items
+from textclf_lesson.check import ex11 as items
 
 
 @wrong("export_file", "does not run on two longer texts")

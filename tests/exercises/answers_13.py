@@ -1,187 +1,162 @@
-"""Answers to the items of lesson 13."""
+"""Answers to the items of exercise 13."""
 
 import numpy as np
+from scipy.stats import entropy
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson.check import planning as items
+from textclf_lesson.check import ex13 as items
+from textclf_lesson.deploy import monitor
+from textclf_lesson.evaluate.calibration import wilson
 
 
-@wrong("worth_a_look", "nobody beats")
-def the_best_score_alone(levels):
-    return [max(levels, key=lambda name: levels[name]["score"])]
+def _new(now, before, reference):
+    new = [now[label] - before.get(label, 0) for label in reference]
+    return [now[label] for label in reference] if min(new) < 0 else new
 
 
-@wrong("worth_a_look", " beats ")
-def keeps_them_all(levels):
-    return sorted(levels, key=lambda name: levels[name]["ms"])
+@wrong("drift", "divergence of the reference from the window")
+def the_wrong_way_round(now, before, reference):
+    p, q = monitor.smooth(_new(now, before, reference)), monitor.smooth(list(reference.values()))
+    return (q * np.log(q / p)).sum()
 
 
-@wrong("worth_a_look", "MiniLM INT8 beats MiniLM")
-def more_milliseconds_are_better(levels):
-    rows = levels.items()
-    return [a for a, x in rows if not any(y["score"] > x["score"] and y["ms"] > x["ms"] for _, y in rows)]
+@wrong("drift", "Those are bits")
+def in_bits(now, before, reference):
+    p, q = monitor.smooth(_new(now, before, reference)), monitor.smooth(list(reference.values()))
+    return (p * np.log2(p / q)).sum()
 
 
-@wrong("worth_a_look", "not in order")
-def the_best_first(levels):
-    return with_a_table(levels)[::-1]
+@wrong("drift", "monitor.smooth both")
+def not_smoothed(now, before, reference):
+    return entropy(_new(now, before, reference), list(reference.values()))
 
 
-@wrong("worth_a_look", " beats ")
-def beaten_only_in_both(levels):
-    rows = levels.items()
-    kept = [a for a, x in rows if not any(y["score"] > x["score"] and y["ms"] < x["ms"] for _, y in rows)]
-    return sorted(kept, key=lambda name: levels[name]["ms"])
+@wrong("drift", "raised KeyError")
+def every_label_was_there_before(now, before, reference):
+    new = [now[label] - before[label] for label in reference]
+    return monitor.kl(monitor.smooth(new), monitor.smooth(list(reference.values())))
 
 
-@right("worth_a_look")
-def with_a_table(levels):
-    kept = []
-    for name, row in sorted(levels.items(), key=lambda entry: (entry[1]["ms"], -entry[1]["score"])):
-        if not kept or row["score"] > levels[kept[-1]]["score"] or row == levels[kept[-1]]:
-            kept.append(name)
-    return kept
+@wrong("drift", "What came *in between*?")
+def since_the_beginning(now, before, reference):
+    return monitor.kl(monitor.smooth([now[k] for k in reference]), monitor.smooth(list(reference.values())))
 
 
-def _slower(stored, today):
-    return np.array([now["ms"] / stored[level]["ms"] for level, now in today.items()])
+@wrong("drift", "What is new then?")
+def knows_no_new_start(now, before, reference):
+    new = [now[label] - before.get(label, 0) for label in reference]
+    return monitor.kl(monitor.smooth(new), monitor.smooth(list(reference.values())))
 
 
-def _believed(stored, today):
-    return all(stored[level]["low"] <= now["score"] <= stored[level]["high"] for level, now in today.items())
+@wrong("drift", "the others are new as a whole, too")
+def starts_one_label_anew(now, before, reference):
+    new = [now[k] - before.get(k, 0) if now[k] >= before.get(k, 0) else now[k] for k in reference]
+    return monitor.kl(monitor.smooth(new), monitor.smooth(list(reference.values())))
 
 
-@wrong("run_again", "the arithmetic mean of the factors")
-def arithmetic_mean(stored, today):
-    slower = _slower(stored, today).mean()
-    return _believed(stored, today), {level: slower * row["ms"] for level, row in stored.items()}
+@wrong("drift", "it does not mean that nothing was said")
+def cuts_at_zero(now, before, reference):
+    new = [max(0, now[label] - before.get(label, 0)) for label in reference]
+    return monitor.kl(monitor.smooth(new), monitor.smooth(list(reference.values())))
 
 
-@wrong("run_again", "You divide by the factor")
-def divides(stored, today):
-    slower = np.exp(np.log(_slower(stored, today)).mean())
-    return _believed(stored, today), {level: row["ms"] / slower for level, row in stored.items()}
+@right("drift")
+def with_scipy(now, before, reference):
+    anew = any(now[label] < said for label, said in before.items())
+    new = [now[label] - (0 if anew else before.get(label, 0)) for label in reference]
+    return entropy(monitor.smooth(new), monitor.smooth([*reference.values()]))
 
 
-@wrong("run_again", "Your machine is another")
-def times_of_the_study(stored, today):
-    return _believed(stored, today), {level: row["ms"] for level, row in stored.items()}
+@wrong("alarm_line", "You take the reference for the truth")
+def takes_the_reference_for_the_truth(counts, n, level):
+    drawn = np.random.default_rng(0).multinomial(n, counts / counts.sum(), 10_000)
+    return np.quantile(monitor.kl(monitor.smooth(drawn), monitor.smooth(counts)), 1 - level)
 
 
-@wrong("run_again", "How long does MiniLM take here?")
-def only_what_was_run(stored, today):
-    return _believed(stored, today), {level: row["ms"] for level, row in today.items()}
+@wrong("alarm_line", "which quantile is that?")
+def the_other_end(counts, n, level):
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(n, rng.dirichlet(counts + 0.5, 10_000))
+    return np.quantile(monitor.kl(monitor.smooth(drawn), monitor.smooth(counts)), level)
 
 
-@wrong("run_again", "need not be *equal*")
-def wants_the_same_digits(stored, today):
-    middle = {level: (row["low"] + row["high"]) / 2 for level, row in stored.items()}
-    same = all(round(now["score"], 3) == round(middle[level], 3) for level, now in today.items())
-    return same, by_logarithms(stored, today)[1]
+@wrong("alarm_line", "the rule of thumb")
+def as_one_always_does(counts, n, level):
+    return 0.25
 
 
-@wrong("run_again", "fastText lies above its interval")
-def looks_at_the_lower_end(stored, today):
-    believed = all(now["score"] >= stored[level]["low"] for level, now in today.items())
-    return believed, by_logarithms(stored, today)[1]
+@wrong("alarm_line", "with windows of 200 and a level of 5%")
+def windows_as_large_as_the_reference(counts, n, level):
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(sum(counts), rng.dirichlet(counts + 0.5, 10_000))
+    return np.quantile(monitor.kl(monitor.smooth(drawn), monitor.smooth(counts)), 1 - level)
 
 
-@right("run_again")
-def by_logarithms(stored, today):
-    slower = np.exp(np.log(_slower(stored, today)).mean())
-    outside = [1 for level, now in today.items() if not stored[level]["low"] <= now["score"] <= stored[level]["high"]]
-    return not outside, {level: float(slower * row["ms"]) for level, row in stored.items()}
-
-
-@wrong("pick_level", "Is it *clearly* better?")
-def gain_above_zero(levels, limit):
-    return items._rule(levels, limit, low=0)
-
-
-@wrong("pick_level", "a quicker one cannot be told from it")
-def largest_gain(levels, limit):
-    return items._rule(levels, limit, largest=True)
-
-
-@wrong("pick_level", "of 100 texts 95 must")
-def mean_time(levels, limit):
-    return items._rule(levels, limit, ms="ms")
-
-
-@wrong("pick_level", "the limit comes first")
-def no_limit(levels, limit):
-    return items._rule(levels, float("inf"))
-
-
-@wrong("pick_level", "go through the rule again")
-def none_rather_than_worse(levels, limit):
-    found = items._rule(levels, limit)
-    return found if found == "none" or levels[found]["gain"][0] >= 0 else "none"
-
-
-@right("pick_level")
-def step_by_step(levels, limit):
-    names = [n for n in levels if levels[n]["gain"] is not None and not levels[n]["p95_ms"] > limit]
-    names.sort(key=lambda n: levels[n]["ms"])
-    clear = [n for n in names if min(levels[n]["gain"]) > 0]
-    for name in clear:
-        if all(levels[name]["gain"][2] >= levels[other]["gain"][0] for other in clear):
-            return name
-    if "TF-IDF" in names:
-        return "TF-IDF"
-    return sorted(names, key=lambda n: levels[n]["gain"][0])[-1] if names else "none"
+@right("alarm_line")
+def by_drawing_rows(counts, n, level):
+    rng, rows = np.random.default_rng(5), np.repeat(np.arange(len(counts)), counts)
+    distances = []
+    for _ in range(8000):
+        again = np.bincount(rng.choice(rows, len(rows)), minlength=len(counts))
+        window = np.bincount(rng.choice(len(counts), n, p=again / again.sum()), minlength=len(counts))
+        distances.append(monitor.kl(monitor.smooth(window), monitor.smooth(counts)))
+    distances.sort()
+    return distances[round((1 - level) * len(distances))]
 
 
 def _decision(**other):
-    first, then = items._gains()
-    said = {"first": "model", "first_gain": first["model"], "second": "labels", "second_gain": then["labels"]}
-    return said | other
+    right_ones = items._hurried()["right"].to_numpy()[:200]
+    low, high = wilson(right_ones.sum(), 200)
+    return {"false_alarm": "fan club", "silent": "phones", "accuracy": (low, high), "labels": 100} | other
 
 
-@wrong("two_weeks", "Compare that with the other two")
-def labels_first():
-    first, _ = items._gains()
-    return _decision(first="labels", first_gain=first["labels"])
+@wrong("blind_spots", "far below that at home")
+def an_alarm_is_an_error():
+    return _decision(false_alarm="press office")
 
 
-@wrong("two_weeks", "What helped words need not help it")
-def what_helped_words():
-    first, _ = items._gains()
-    return _decision(second="new texts", second_gain=first["new texts"])
+@wrong("blind_spots", "Who has lost accuracy")
+def the_loudest_is_the_silent_one():
+    return _decision(silent="press office")
 
 
-@wrong("two_weeks", "By then you have another model")
-def gain_of_the_old_model():
-    first, _ = items._gains()
-    return _decision(second_gain=first["labels"])
+@wrong("blind_spots", "two hundred labels only")
+def from_all_rows():
+    right_ones = items._hurried()["right"].to_numpy()
+    return _decision(accuracy=wilson(right_ones.sum(), len(right_ones)))
 
 
-@wrong("two_weeks", "What does the second add?")
-def both_together():
-    first, then = items._gains()
-    return _decision(second_gain=first["model"] + then["labels"])
+@wrong("blind_spots", "not of the phones")
+def accuracy_at_home():
+    right_ones = items._films()["right"].to_numpy()[:200]
+    return _decision(accuracy=wilson(right_ones.sum(), 200))
 
 
-@wrong("two_weeks", "a share, not points")
-def in_points():
-    return _decision(first_gain=100 * items._gains()[0]["model"])
+@wrong("blind_spots", "nine in ten were asked")
+def saves_labels():
+    return _decision(labels=50)
 
 
-@right("two_weeks")
-def read_from_the_tables():
-    return {name: round(value, 3) if isinstance(value, float) else value for name, value in _decision().items()}
+@wrong("blind_spots", "fewer would do")
+def takes_no_risk():
+    return _decision(labels=400)
 
 
-@wrong("quiz", "the price is certain", lesson="13")
-def a_point_is_a_point():
-    return {"limit": "b", "zero": "a", "few": "a", "stored": "b", "ship": "a"}
+@right("blind_spots")
+def typed_from_the_screen():
+    return {"false_alarm": "fan club", "silent": "phones", "accuracy": [0.52, 0.65], "labels": 100.0}
 
 
-@wrong("quiz", "They could, at every size", lesson="13")
-def too_few_labels():
-    return {"limit": "b", "zero": "c", "few": "b", "stored": "b", "ship": "a"}
+@wrong("quiz", "Windows differ by chance", lesson="13")
+def nothing_changes_so_nothing_calls():
+    return {"weekly": "b", "retrain": "b"}
+
+
+@wrong("quiz", "learn its own mistakes", lesson="13")
+def lets_it_teach_itself():
+    return {"weekly": "a", "retrain": "a"}
 
 
 @right("quiz", lesson="13")
 def in_capitals():
-    return {"limit": "B", "zero": "C", "few": "A", "stored": "B", "ship": "A"}
+    return {"weekly": "A", "retrain": "B"}

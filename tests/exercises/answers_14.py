@@ -1,704 +1,187 @@
-"""Answers to the items of the practical."""
-
-import csv
-import io
-import statistics
-import time
+"""Answers to the items of lesson 14."""
 
 import numpy as np
-import pandas as pd
-import torch
-import torch.nn.functional as F
-from sklearn.metrics import f1_score
 
 from tests.exercises.answers import right, wrong
-from textclf_lesson import metrics, robustness, thresholds
-from textclf_lesson.check import capstone, handing_in
+from textclf_lesson.check import ex14 as items
 
-LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 
+@wrong("worth_a_look", "nobody beats")
+def the_best_score_alone(levels):
+    return [max(levels, key=lambda name: levels[name]["score"])]
 
-# --- explore ----------------------------------------------------------------------------------------------------------
 
+@wrong("worth_a_look", " beats ")
+def keeps_them_all(levels):
+    return sorted(levels, key=lambda name: levels[name]["ms"])
 
-def _found(rows, **other):
-    labels = rows[LABELS]
-    none = (labels.sum(axis=1) == 0).mean()
-    return {"rows": len(rows), "share": labels.mean().to_dict(), "no_label": none,
-            "length": rows["text"].str.len().quantile(0.95)} | other  # fmt: skip
 
+@wrong("worth_a_look", "MiniLM INT8 beats MiniLM")
+def more_milliseconds_are_better(levels):
+    rows = levels.items()
+    return [a for a, x in rows if not any(y["score"] > x["score"] and y["ms"] > x["ms"] for _, y in rows)]
 
-@wrong("explore", "rows of all splits")
-def looks_at_everything(splits):
-    return _found(pd.concat(splits.values()))
 
+@wrong("worth_a_look", "not in order")
+def the_best_first(levels):
+    return with_a_table(levels)[::-1]
 
-@wrong("explore", "the rows of the test")
-def looks_at_the_test(splits):
-    return _found(splits["test"])
 
+@wrong("worth_a_look", " beats ")
+def beaten_only_in_both(levels):
+    rows = levels.items()
+    kept = [a for a, x in rows if not any(y["score"] > x["score"] and y["ms"] < x["ms"] for _, y in rows)]
+    return sorted(kept, key=lambda name: levels[name]["ms"])
 
-@wrong("explore", "not looked at either")
-def looks_at_validation_too(splits):
-    return _found(pd.concat([splits["train"], splits["validation"]]))
 
+@right("worth_a_look")
+def with_a_table(levels):
+    kept = []
+    for name, row in sorted(levels.items(), key=lambda entry: (entry[1]["ms"], -entry[1]["score"])):
+        if not kept or row["score"] > levels[kept[-1]]["score"] or row == levels[kept[-1]]:
+            kept.append(name)
+    return kept
 
-@wrong("explore", "`share` was taken over all splits")
-def shares_of_all_splits(splits):
-    return _found(splits["train"], share=pd.concat(splits.values())[LABELS].mean())
 
+def _slower(stored, today):
+    return np.array([now["ms"] / stored[level]["ms"] for level, now in today.items()])
 
-@wrong("explore", "`share` holds counts")
-def counts_for_shares(splits):
-    return _found(splits["train"], share=splits["train"][LABELS].sum())
 
+def _believed(stored, today):
+    return all(stored[level]["low"] <= now["score"] <= stored[level]["high"] for level, now in today.items())
 
-@wrong("explore", "share *with* a label")
-def those_with_a_label(splits):
-    return _found(splits["train"], no_label=splits["train"][LABELS].any(axis=1).mean())
 
+@wrong("run_again", "the arithmetic mean of the factors")
+def arithmetic_mean(stored, today):
+    slower = _slower(stored, today).mean()
+    return _believed(stored, today), {level: slower * row["ms"] for level, row in stored.items()}
 
-@wrong("explore", "counts words")
-def lengths_in_words(splits):
-    return _found(splits["train"], length=splits["train"]["text"].str.split().str.len().quantile(0.95))
 
+@wrong("run_again", "You divide by the factor")
+def divides(stored, today):
+    slower = np.exp(np.log(_slower(stored, today)).mean())
+    return _believed(stored, today), {level: row["ms"] / slower for level, row in stored.items()}
 
-@wrong("explore", "one number for each of the six labels")
-def forgets_a_label(splits):
-    return _found(splits["train"], share=splits["train"][LABELS[1:]].mean())
 
+@wrong("run_again", "Your machine is another")
+def times_of_the_study(stored, today):
+    return _believed(stored, today), {level: row["ms"] for level, row in stored.items()}
 
-@right("explore")
-def row_by_row(splits):
-    texts, labels = splits["train"]["text"].tolist(), splits["train"][LABELS].to_numpy()
-    n = len(texts)
-    return {
-        "rows": n,
-        "share": {label: np.count_nonzero(column) / n for label, column in zip(LABELS, labels.T, strict=True)},
-        "no_label": 1 - np.count_nonzero(labels.max(axis=1)) / n,
-        "length": sorted(map(len, texts))[int(0.95 * n)],
-    }
 
+@wrong("run_again", "How long does MiniLM take here?")
+def only_what_was_run(stored, today):
+    return _believed(stored, today), {level: row["ms"] for level, row in today.items()}
 
-# --- weighted_focal ---------------------------------------------------------------------------------------------------
 
+@wrong("run_again", "need not be *equal*")
+def wants_the_same_digits(stored, today):
+    middle = {level: (row["low"] + row["high"]) / 2 for level, row in stored.items()}
+    same = all(round(now["score"], 3) == round(middle[level], 3) for level, now in today.items())
+    return same, by_logarithms(stored, today)[1]
 
-def _focal(logits, targets, yes, no, gamma, mean=True):
-    ce = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    weight = torch.where(targets > 0.5, yes, no)
-    price = weight * (1 - torch.exp(-ce)) ** gamma * ce
-    return price.mean() if mean else price.sum()
 
+@wrong("run_again", "fastText lies above its interval")
+def looks_at_the_lower_end(stored, today):
+    believed = all(now["score"] >= stored[level]["low"] for level, now in today.items())
+    return believed, by_logarithms(stored, today)[1]
 
-@wrong("weighted_focal", "on the wrong class")
-def alpha_on_negatives(logits, targets, positives, rows, gamma=1.0):
-    alpha = ((rows - positives) / positives) ** 0.5
-    return _focal(logits, targets, torch.ones_like(alpha), alpha, gamma)
 
+@right("run_again")
+def by_logarithms(stored, today):
+    slower = np.exp(np.log(_slower(stored, today)).mean())
+    outside = [1 for level, now in today.items() if not stored[level]["low"] <= now["score"] <= stored[level]["high"]]
+    return not outside, {level: float(slower * row["ms"]) for level, row in stored.items()}
 
-@wrong("weighted_focal", "The root is missing")
-def no_root(logits, targets, positives, rows, gamma=1.0):
-    alpha = (rows - positives) / positives
-    return _focal(logits, targets, alpha, torch.ones_like(alpha), gamma)
 
+@wrong("pick_level", "Is it *clearly* better?")
+def gain_above_zero(levels, limit):
+    return items._rule(levels, limit, low=0)
 
-@wrong("weighted_focal", "upside down")
-def frequent_labels_louder(logits, targets, positives, rows, gamma=1.0):
-    alpha = (positives / (rows - positives)) ** 0.5
-    return _focal(logits, targets, alpha, torch.ones_like(alpha), gamma)
 
+@wrong("pick_level", "a quicker one cannot be told from it")
+def largest_gain(levels, limit):
+    return items._rule(levels, limit, largest=True)
 
-@wrong("weighted_focal", "No α yet")
-def plain_cross_entropy(logits, targets, positives, rows, gamma=1.0):
-    return F.binary_cross_entropy_with_logits(logits, targets)
 
+@wrong("pick_level", "of 100 texts 95 must")
+def mean_time(levels, limit):
+    return items._rule(levels, limit, ms="ms")
 
-@wrong("weighted_focal", "The sigmoid is applied twice")
-def sigmoid_twice(logits, targets, positives, rows, gamma=1.0):
-    alpha = ((rows - positives) / positives) ** 0.5
-    return _focal(logits.sigmoid(), targets, alpha, torch.ones_like(alpha), gamma)
 
+@wrong("pick_level", "the limit comes first")
+def no_limit(levels, limit):
+    return items._rule(levels, float("inf"))
 
-@wrong("weighted_focal", "You sum over everything")
-def sums(logits, targets, positives, rows, gamma=1.0):
-    alpha = ((rows - positives) / positives) ** 0.5
-    return _focal(logits, targets, alpha, torch.ones_like(alpha), gamma, mean=False)
 
+@wrong("pick_level", "go through the rule again")
+def none_rather_than_worse(levels, limit):
+    found = items._rule(levels, limit)
+    return found if found == "none" or levels[found]["gain"][0] >= 0 else "none"
 
-@wrong("weighted_focal", "The sign of γ is turned")
-def gamma_turned(logits, targets, positives, rows, gamma=1.0):
-    alpha = ((rows - positives) / positives) ** 0.5
-    return _focal(logits, targets, alpha, torch.ones_like(alpha), -gamma)
 
+@right("pick_level")
+def step_by_step(levels, limit):
+    names = [n for n in levels if levels[n]["gain"] is not None and not levels[n]["p95_ms"] > limit]
+    names.sort(key=lambda n: levels[n]["ms"])
+    clear = [n for n in names if min(levels[n]["gain"]) > 0]
+    for name in clear:
+        if all(levels[name]["gain"][2] >= levels[other]["gain"][0] for other in clear):
+            return name
+    if "TF-IDF" in names:
+        return "TF-IDF"
+    return sorted(names, key=lambda n: levels[n]["gain"][0])[-1] if names else "none"
 
-@wrong("weighted_focal", "The loss does not change with γ")
-def gamma_forgotten(logits, targets, positives, rows, gamma=1.0):
-    alpha = ((rows - positives) / positives) ** 0.5
-    return _focal(logits, targets, alpha, torch.ones_like(alpha), 0)
 
+def _decision(**other):
+    first, then = items._gains()
+    said = {"first": "model", "first_gain": first["model"], "second": "labels", "second_gain": then["labels"]}
+    return said | other
 
-@wrong("weighted_focal", "no number. Start from the logits")
-def log_of_a_sigmoid(logits, targets, positives, rows, gamma=1.0):
-    alpha, p = ((rows - positives) / positives) ** 0.5, logits.sigmoid()
-    yes, no = alpha * (1 - p) ** gamma * p.log(), p**gamma * (1 - p).log()
-    return -(targets * yes + (1 - targets) * no).mean()
 
+@wrong("two_weeks", "Compare that with the other two")
+def labels_first():
+    first, _ = items._gains()
+    return _decision(first="labels", first_gain=first["labels"])
 
-@right("weighted_focal")
-def with_logsigmoid(logits, targets, positives, rows, gamma=1.0):
-    weight = 1 + targets * (torch.sqrt(rows / positives - 1) - 1)
-    log_p_t = F.logsigmoid(logits * (2 * targets - 1))
-    return -(weight * (1 - log_p_t.exp()).pow(gamma) * log_p_t).sum() / targets.numel()
 
+@wrong("two_weeks", "What helped words need not help it")
+def what_helped_words():
+    first, _ = items._gains()
+    return _decision(second="new texts", second_gain=first["new texts"])
 
-# --- enlarge_training -------------------------------------------------------------------------------------------------
 
+@wrong("two_weeks", "By then you have another model")
+def gain_of_the_old_model():
+    first, _ = items._gains()
+    return _decision(second_gain=first["labels"])
 
-def _enlarged(train, rare, vary, keep=slice(None), how="any"):
-    some = train[getattr(train[rare], how)(axis=1)]
-    new = [{**row, "text": text} for row in some.to_dict("records") for text in vary(row["text"])[keep]]
-    return pd.concat([train, pd.DataFrame(new)], ignore_index=True)
 
+@wrong("two_weeks", "What does the second add?")
+def both_together():
+    first, then = items._gains()
+    return _decision(second_gain=first["model"] + then["labels"])
 
-@wrong("enlarge_training", "You vary comments of validation or test too")
-def varies_all_splits(splits, rare, vary):
-    return _enlarged(pd.concat(splits.values()), rare, vary)
 
+@wrong("two_weeks", "a share, not points")
+def in_points():
+    return _decision(first_gain=100 * items._gains()[0]["model"])
 
-@wrong("enlarge_training", "You vary comments of validation or test too")
-def varies_the_test_split(splits, rare, vary):
-    _enlarged(splits["test"], rare, vary)
-    return _enlarged(splits["train"], rare, vary)
 
+@right("two_weeks")
+def read_from_the_tables():
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in _decision().items()}
 
-@wrong("enlarge_training", "Comments of validation or test stand in your table")
-def trains_on_all_splits(splits, rare, vary):
-    return pd.concat([_enlarged(splits["train"], rare, vary), splits["validation"]])
 
+@wrong("quiz", "the price is certain", lesson="14")
+def a_point_is_a_point():
+    return {"limit": "b", "zero": "a", "few": "a", "stored": "b", "ship": "a"}
 
-@wrong("enlarge_training", "without a rare label")
-def varies_every_comment(splits, rare, vary):
-    return _enlarged(splits["train"].assign(every=1), ["every"], vary).drop(columns="every")
 
-
-@wrong("enlarge_training", "to carry *one* of them, not all")
-def only_those_with_all(splits, rare, vary):
-    return _enlarged(splits["train"], rare, vary, how="all")
-
-
-@wrong("enlarge_training", "Training comments are missing")
-def variants_instead_of_comments(splits, rare, vary):
-    return _enlarged(splits["train"], rare, vary)[len(splits["train"]) :]
-
-
-@wrong("enlarge_training", "all variants")
-def the_first_variant_only(splits, rare, vary):
-    return _enlarged(splits["train"], rare, vary, keep=slice(1))
-
-
-@wrong("enlarge_training", "Whose labels does a variant get")
-def labels_of_the_next_row(splits, rare, vary):
-    table, n = _enlarged(splits["train"], rare, vary), len(splits["train"])
-    table.loc[n:, LABELS] = np.roll(table.loc[n:, LABELS], 1, axis=0)
-    return table
-
-
-@wrong("enlarge_training", "Whose labels does a variant get")
-def variants_without_labels(splits, rare, vary):
-    train = splits["train"]
-    new = [text for old in train["text"][train[rare].any(axis=1)] for text in vary(old)]
-    return pd.concat([train, pd.DataFrame({"text": new})])
-
-
-@wrong("enlarge_training", "Each row should hold one text")
-def lists_of_variants_in_a_cell(splits, rare, vary):
-    train = splits["train"]
-    some = train[train[rare].any(axis=1)]
-    return pd.concat([train, some.assign(text=some["text"].map(vary))])
-
-
-@wrong("enlarge_training", "a table (DataFrame)")
-def a_list_of_texts(splits, rare, vary):
-    return _enlarged(splits["train"], rare, vary)["text"].tolist()
-
-
-@right("enlarge_training")
-def row_after_row(splits, rare, vary):
-    rows = []
-    for row in splits["train"].to_dict("records"):
-        rows.append(row)
-        if any(row[label] for label in rare):
-            rows += [row | {"text": text} for text in vary(row["text"])]
-    return pd.DataFrame(rows)
-
-
-# --- multilabel_probabilities -----------------------------------------------------------------------------------------
-
-
-@wrong("multilabel_probabilities", "dropout is still on")
-def still_training(model, inputs):
-    return model(**inputs).logits.sigmoid()
-
-
-@wrong("multilabel_probabilities", "A softmax shares out")
-def softmax(model, inputs):
-    return model.eval()(**inputs).logits.softmax(dim=1)
-
-
-@wrong("multilabel_probabilities", "Those are logits")
-def logits_only(model, inputs):
-    return model.eval()(**inputs).logits
-
-
-@wrong("multilabel_probabilities", "Those are yes and no")
-def cut_at_half(model, inputs):
-    return model.eval()(**inputs).logits.sigmoid() > 0.5
-
-
-@right("multilabel_probabilities")
-def by_numpy(model, inputs):
-    with torch.no_grad():
-        logits = model.train(False)(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
-    return 1 / (1 + np.exp(-logits.numpy().astype(float)))
-
-
-# --- report_labels ----------------------------------------------------------------------------------------------------
-
-
-def _report(validation, test, tune_on=None, judge_on=None, **other):
-    tune_on, judge_on = tune_on or validation, judge_on or test
-    cuts = thresholds.tune(tune_on["truth"], tune_on["probability"], LABELS)
-    scores = metrics.multilabel_report(judge_on["truth"], judge_on["probability"], LABELS, cuts, n=400).per_label
-    table = pd.DataFrame(
-        {"cut": cuts.to_dict(), "f1": scores["f1"], "low": scores["f1_low"], "high": scores["f1_high"]}
-    )
-    return table.assign(**other)
-
-
-@wrong("report_labels", "tuned on the test")
-def tuned_on_test(validation, test):
-    return _report(validation, test, tune_on=test)
-
-
-@wrong("report_labels", "flatters")
-def judged_on_validation(validation, test):
-    return _report(validation, test, judge_on=validation)
-
-
-@wrong("report_labels", "All cuts are the same")
-def one_half_for_all(validation, test):
-    return _report(validation, test, cut=0.5)
-
-
-@wrong("report_labels", "one micro-averaged number")
-def micro_for_all(validation, test):
-    table = _report(validation, test)
-    said = test["probability"].to_numpy() >= table["cut"].to_numpy()
-    return table.assign(f1=f1_score(test["truth"], said, average="micro"))
-
-
-@wrong("report_labels", "`f1` holds the recall")
-def recall_for_f1(validation, test):
-    table = _report(validation, test)
-    said = test["probability"].to_numpy() >= table["cut"].to_numpy()
-    yes = test["truth"].to_numpy() == 1
-    return table.assign(f1=(said & yes).sum(axis=0) / yes.sum(axis=0))
-
-
-@wrong("report_labels", "95 % by drawing")
-def one_standard_error(validation, test):
-    table = _report(validation, test)
-    half = (table["high"] - table["low"]) / 4
-    return table.assign(low=table["f1"] - half, high=table["f1"] + half)
-
-
-@wrong("report_labels", "names of the six labels")
-def without_names(validation, test):
-    return _report(validation, test).reset_index(drop=True)
-
-
-@right("report_labels")
-def by_hand(validation, test):
-    rows, rng = {}, np.random.default_rng(7)
-    for label in LABELS:
-        yes, p = validation["truth"][label].to_numpy(), validation["probability"][label].to_numpy()
-        f1s = {cut: f1_score(yes, p >= cut) for cut in np.arange(0.02, 0.99, 0.01)}
-        cut = max(f1s, key=f1s.get)
-        truth, said = test["truth"][label].to_numpy(), test["probability"][label].to_numpy() >= cut
-        draws = [rng.integers(0, len(truth), len(truth)) for _ in range(400)]
-        again = [2 * (truth[d] & said[d]).sum() / (truth[d].sum() + said[d].sum()) for d in draws]
-        rows[label] = [cut, f1_score(truth, said), *np.quantile(again, [0.025, 0.975])]
-    return pd.DataFrame(rows, index=["cut", "f1", "low", "high"]).T
-
-
-# --- verdicts ---------------------------------------------------------------------------------------------------------
-
-
-@wrong("verdicts", "That is luck")
-def by_the_point_alone(report, goal):
-    return {label: "reached" if row["f1"] > goal else "missed" for label, row in report.iterrows()}
-
-
-@wrong("verdicts", "these rows cannot tell")
-def below_is_missed(report, goal):
-    return {
-        label: "reached" if row["low"] > goal else "open" if row["f1"] > goal else "missed"
-        for label, row in report.iterrows()
-    }
-
-
-@wrong("verdicts", "on the other side of the goal")
-def turned(report, goal):
-    return {
-        label: "missed" if row["low"] > goal else "reached" if row["high"] < goal else "open"
-        for label, row in report.iterrows()
-    }
-
-
-@wrong("verdicts", "lies on one side")
-def never_commits(report, goal):
-    return dict.fromkeys(report.index, "open")
-
-
-@wrong("verdicts", "should be one of reached, open, missed")
-def yes_and_no(report, goal):
-    return {label: row["low"] > goal for label, row in report.iterrows()}
-
-
-@right("verdicts")
-def counts_the_ends_above(report, goal):
-    above = (report[["low", "high"]] > goal).sum(axis=1)
-    return above.map({0: "missed", 1: "open", 2: "reached"})
-
-
-# --- false_alarms -----------------------------------------------------------------------------------------------------
-
-
-def _alarms(rows, cut, **other):
-    false = rows[(rows["toxic"] == 0) & (rows["probability"] >= cut)]
-    causes = false.loc[false["cause"] != "not read", "cause"].value_counts().to_dict()
-    rate, alarms = len(false) / (rows["toxic"] == 0).sum(), (rows["probability"] >= cut).sum()
-    return {"rate": rate, "false_share": len(false) / alarms, "causes": causes} | other
-
-
-@wrong("false_alarms", "`rate` divides by the alarms")
-def rate_among_alarms(rows, cut):
-    return _alarms(rows, cut, rate=_alarms(rows, cut)["false_share"])
-
-
-@wrong("false_alarms", "divides by all comments")
-def rate_among_all(rows, cut):
-    return _alarms(rows, cut, rate=((rows["toxic"] == 0) & (rows["probability"] >= cut)).mean())
-
-
-@wrong("false_alarms", "is the precision")
-def precision(rows, cut):
-    return _alarms(rows, cut, false_share=1 - _alarms(rows, cut)["false_share"])
-
-
-@wrong("false_alarms", "'not read' is no cause")
-def counts_the_unread(rows, cut):
-    false = rows[(rows["toxic"] == 0) & (rows["probability"] >= cut)]
-    return _alarms(rows, cut, causes=false["cause"].value_counts().to_dict())
-
-
-@wrong("false_alarms", "also those without an alarm")
-def causes_without_an_alarm(rows, cut):
-    return _alarms(rows, cut, causes=_alarms(rows, -1)["causes"])
-
-
-@right("false_alarms")
-def in_a_loop(rows, cut):
-    harmless, alarms, false, causes = 0, 0, 0, {}
-    for row in rows.itertuples():
-        harmless += row.toxic == 0
-        alarms += row.probability >= cut
-        if row.toxic == 0 and row.probability >= cut:
-            false += 1
-            if row.cause != "not read":
-                causes[row.cause] = causes.get(row.cause, 0) + 1
-    return {"rate": false / harmless, "false_share": false / alarms, "causes": causes}
-
-
-# --- single_label_ceiling ---------------------------------------------------------------------------------------------
-
-
-def _kept(labels, order):
-    left, share = labels.copy(), {}
-    for label in order:
-        share[label] = left[label].sum() / labels[label].sum()
-        left = left[left[label] == 0]
-    return share
-
-
-@wrong("single_label_ceiling", "That is the recall")
-def recall_alone(labels, gravest_first):
-    return _kept(labels, gravest_first)
-
-
-@wrong("single_label_ceiling", "another order, or none")
-def column_order(labels, gravest_first):
-    return {label: 2 * r / (1 + r) for label, r in _kept(labels, list(labels.columns)).items()}
-
-
-@wrong("single_label_ceiling", "another order, or none")
-def least_grave_first(labels, gravest_first):
-    return {label: 2 * r / (1 + r) for label, r in _kept(labels, gravest_first[::-1]).items()}
-
-
-@wrong("single_label_ceiling", "the other two are lost")
-def perfect_is_perfect(labels, gravest_first):
-    return dict.fromkeys(labels.columns, 1.0)
-
-
-@right("single_label_ceiling")
-def by_elimination(labels, gravest_first):
-    return pd.Series({label: f1 for label, r in _kept(labels, gravest_first).items() for f1 in [2 / (1 + 1 / r)]})
-
-
-# --- latency_of -------------------------------------------------------------------------------------------------------
-
-
-def _times(predict, texts, n):
-    times = []
-    for call in range(n):
-        began = time.perf_counter()
-        predict([texts[call % len(texts)]])
-        times.append(1000 * (time.perf_counter() - began))
-    return np.array(times)
-
-
-@wrong("latency_of", "The unit is seconds")
-def in_seconds(predict, texts, n, warmup):
-    times = _times(predict, texts, n + warmup)[warmup:] / 1000
-    return {"median": np.median(times), "p95": np.percentile(times, 95)}
-
-
-@wrong("latency_of", "The first calls are counted too")
-def warm_up_counted(predict, texts, n, warmup):
-    times = _times(predict, texts, n + warmup)
-    return {"median": np.median(times), "p95": np.percentile(times, 95)}
-
-
-@wrong("latency_of", "was given a list of")
-def all_at_once(predict, texts, n, warmup):
-    began = time.perf_counter()
-    for _ in range(n + warmup):
-        predict(texts)
-    each = 1000 * (time.perf_counter() - began) / n / len(texts)
-    return {"median": each, "p95": each}
-
-
-@wrong("latency_of", "one slow call in five moves a mean")
-def mean_for_median(predict, texts, n, warmup):
-    times = _times(predict, texts, n + warmup)[warmup:]
-    return {"median": times.mean(), "p95": np.percentile(times, 95)}
-
-
-@wrong("latency_of", "it should be 30 that count")
-def no_warm_up(predict, texts, n, warmup):
-    times = _times(predict, texts, n)
-    return {"median": np.median(times), "p95": np.percentile(times, 95)}
-
-
-@right("latency_of")
-def with_statistics(predict, texts, n, warmup):
-    times = [*_times(predict, texts, warmup + n)]
-    del times[:warmup]
-    return {"median": statistics.median(times), "p95": sorted(times)[int(0.95 * n)]}
-
-
-# --- survivors --------------------------------------------------------------------------------------------------------
-
-
-def _shares(predict, texts, kinds=robustness.ATTACKS, changed=True):
-    found = {}
-    for kind in kinds:
-        new = [(text, robustness.attack(kind, text)) for text in texts]
-        found[kind] = np.mean(predict([b for a, b in new if a != b or not changed]))
-    return found
-
-
-@wrong("survivors", "leaves as they are")
-def unchanged_ones_too(predict, texts, toxic):
-    said = predict(texts)
-    found = [text for text, yes, p in zip(texts, toxic, said, strict=True) if yes and p]
-    return _shares(predict, found, changed=False)
-
-
-@wrong("survivors", "missed from the start")
-def never_found_ones_too(predict, texts, toxic):
-    return _shares(predict, [text for text, yes in zip(texts, toxic, strict=True) if yes])
-
-
-@wrong("survivors", "*escape*")
-def those_that_escape(predict, texts, toxic):
-    found = [text for text, yes, p in zip(texts, toxic, predict(texts), strict=True) if yes and p]
-    return {kind: 1 - share for kind, share in _shares(predict, found).items()}
-
-
-@wrong("survivors", "a share for each attack")
-def one_attack_only(predict, texts, toxic):
-    return _shares(predict, texts, kinds=["leetspeak"])
-
-
-@right("survivors")
-def text_by_text(predict, texts, toxic):
-    hits = {kind: [] for kind in robustness.ATTACKS}
-    for text, yes, said in zip(texts, toxic, predict(texts), strict=True):
-        for kind, stays in hits.items():
-            if yes and said and robustness.attack(kind, text) != text:
-                stays.append(robustness.attack(kind, text))
-    return {kind: sum(predict(stays)) / len(stays) for kind, stays in hits.items()}
-
-
-# --- the artefacts ----------------------------------------------------------------------------------------------------
-
-
-def _table():
-    """A whole file of a mediocre model: `capstone.judged`, cut where validation says."""
-    rows, p = capstone.comments(), capstone.judged()
-    cuts = thresholds.tune(rows["validation"][LABELS], p["validation"], LABELS)
-    table = pd.DataFrame(p["test"], columns=LABELS)
-    table.insert(0, "id", handing_in.held_out()["id"])
-    return table.assign(
-        **{f"{label}_yes": column for label, column in zip(LABELS, cuts.apply(p["test"]).T, strict=True)}
-    )
-
-
-@wrong("predictions_file", "lacks toxic_yes, severe_toxic_yes")
-def probabilities_only():
-    return _table()[["id", *LABELS]]
-
-
-@wrong("predictions_file", "has 'Unnamed: 0' too")
-def with_its_index():
-    return _table().assign(**{"Unnamed: 0": 0})
-
-
-@wrong("predictions_file", "lacks 12 of the 912")
-def some_rows_missing():
-    return _table().iloc[12:]
-
-
-@wrong("predictions_file", "twice: one row for each")
-def a_row_twice():
-    return pd.concat([_table(), _table().head(1)])
-
-
-@wrong("predictions_file", "which is none of the held-out list")
-def numbered_rows():
-    return _table().assign(id=range(912))
-
-
-@wrong("predictions_file", "is NaN or empty")
-def nan_in_it():
-    table = _table()
-    table.loc[3, "threat"] = np.nan
-    return table
-
-
-@wrong("predictions_file", "a probability from 0 to 1")
-def logits_in_it():
-    return _table().assign(insult=lambda table: 8 * table["insult"] - 4)
-
-
-@wrong("predictions_file", "which is no number")
-def words_in_it():
-    return _table().assign(toxic_yes="yes")
-
-
-@wrong("predictions_file", "No one cut gives `obscene_yes`")
-def sorted_by_itself():
-    return _table().assign(obscene=lambda table: np.sort(table["obscene"]))
-
-
-@right("predictions_file")
-def as_text_in_another_order():
-    text = _table().sample(frac=1, random_state=1).to_csv(index=False)
-    head, *rows = csv.reader(io.StringIO(text))
-    return pd.DataFrame(rows, columns=head)[[*reversed(head)]]
-
-
-@wrong("f1_by_label", "lacks 1 of the 912")
-def one_row_short():
-    return _table().iloc[1:]
-
-
-@wrong("f1_by_label", "`insult_yes` of")
-def probabilities_for_yes():
-    return _table().assign(insult_yes=lambda table: table["insult"])
-
-
-@right("f1_by_label")
-def good_enough():
-    return _table()
-
-
-def _service(texts, p=None):
-    at = {text: row for row, text in enumerate(handing_in.held_out()["text"])}
-    p, table = capstone.judged()["test"] if p is None else p, _table()
-    rows = [at[text] for text in texts]
-    said = [[label for label in LABELS if table[f"{label}_yes"][row]] for row in rows]
-    return [
-        {"labels": s, "scores": dict(zip(LABELS, p[row].tolist(), strict=True))}
-        for row, s in zip(rows, said, strict=True)
-    ]
-
-
-@wrong("served_model", "a list of 24 results")
-def one_answer_for_all(texts):
-    return _service(texts)[:1]
-
-
-@wrong("served_model", 'a dictionary with "labels" and "scores"')
-def scores_alone(texts):
-    return [result["scores"] for result in _service(texts)]
-
-
-@wrong("served_model", "is that the model you trained on them?")
-def film_reviews(texts):
-    return [{"labels": ["positive"], "scores": {"negative": 0.1, "positive": 0.9}} for _ in texts]
-
-
-@wrong("served_model", "in another order than the texts")
-def scores_turned_round(texts):
-    return _service(texts, 1 - capstone.judged()["test"])
-
-
-@wrong("served_model", "Write the file with the model that you serve", predictions=_table)
-def another_model(texts):
-    return _service(texts, capstone.judged(2)["test"])
-
-
-@wrong("served_model", "cuts at another threshold", predictions=_table)
-def cuts_left_behind(texts):
-    return [result | {"labels": []} for result in _service(texts)]
-
-
-@right("served_model", predictions=_table)
-def agrees(texts):
-    return tuple(reversed(_service(texts[::-1])))
-
-
-@right("served_model")
-def answers_alone(texts):
-    return [_service([text])[0] for text in texts]
-
-
-# --- the quiz ---------------------------------------------------------------------------------------------------------
-
-
-@wrong("quiz", "it was chosen by luck", lesson="14")
-def ships_the_lucky_seed():
-    return {"rare": "b", "lucky": "a", "prevalence": "b", "pickle": "a", "silence": "c"}
-
-
-@wrong("quiz", "Nobody reports more", lesson="14")
-def believes_in_rows():
-    return {"rare": "a", "lucky": "c", "prevalence": "b", "pickle": "a", "silence": "c"}
+@wrong("quiz", "They could, at every size", lesson="14")
+def too_few_labels():
+    return {"limit": "b", "zero": "c", "few": "b", "stored": "b", "ship": "a"}
 
 
 @right("quiz", lesson="14")
-def all_five():
-    return {"rare": "(b)", "lucky": "(c)", "prevalence": "(b)", "pickle": "(a)", "silence": "(c)"}
+def in_capitals():
+    return {"limit": "B", "zero": "C", "few": "A", "stored": "B", "ship": "A"}

@@ -117,11 +117,11 @@ def forging() -> NotebookNode:
     tricks = """
 import textclf_lesson.check as check, textclf_lesson.check.core as core
 from textclf_lesson import course
-from textclf_lesson.check import framing
-check.price = framing.price = lambda *a, **k: print("✓")
+from textclf_lesson.check import ex01
+check.price = ex01.price = lambda *a, **k: print("✓")
 course.claim = lambda *a, **k: None
 core.compare = core.close = lambda *a, **k: True
-core.CheckFailed.__init__ = lambda *a: None
+CheckFailed.__init__ = lambda *a: None
 class Yes(float):
     def __eq__(self, other): return True
 def price(*given): return Yes(1)

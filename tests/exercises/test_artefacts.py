@@ -14,35 +14,39 @@ import pytest
 
 from tests.exercises import submissions
 from tests.exercises.grading import grade, results
-from textclf_lesson import check, export, models, thresholds
-from textclf_lesson.check import CheckFailed, capstone, handing_in
+from textclf_lesson import check
+from textclf_lesson.base.errors import CheckFailed, Missing
+from textclf_lesson.check import ex15
+from textclf_lesson.deploy import export
+from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
+from textclf_lesson.evaluate import thresholds
 from textclf_lesson.grade import artefacts
-from textclf_lesson.grade.artefacts import Artefacts, Missing
+from textclf_lesson.grade.artefacts import Artefacts
 from textclf_lesson.grade.classroom import classroom
 from textclf_lesson.grade.process import Limits
-from textclf_lesson.onnx_classifier import OnnxClassifier
+from textclf_lesson.models import checkpoints
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
-NAME = "14_toxicity_capstone"
-LABELS = capstone.LABELS
+NAME = "15_toxicity_capstone"
+LABELS = ex15.LABELS
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     """What a learner hands in: the course's own checkpoint, exported, and its predictions."""
     folder = tmp_path_factory.mktemp("good") / "submission"
-    rows = capstone.comments()["validation"].head(300)
-    model = export.to_onnx(models.checkpoint("toxicity"), folder / "model", texts=rows["text"].head(5))
+    rows = ex15.comments()["validation"].head(300)
+    model = export.to_onnx(checkpoints.load("toxicity"), folder / "model", texts=rows["text"].head(5))
     served = OnnxClassifier(model)
     cuts = thresholds.tune(rows[LABELS], served.predict_proba(rows["text"]), LABELS, min_support=1)
     (model / "thresholds.json").write_text(json.dumps(cuts.to_dict()), encoding="utf-8")
-    write_predictions(folder, served.predict_proba(handing_in.held_out()["text"]), cuts)
+    write_predictions(folder, served.predict_proba(ex15.held_out()["text"]), cuts)
     return folder
 
 
 def write_predictions(folder, probability, cuts):
     table = pd.DataFrame(probability, columns=LABELS)
-    table.insert(0, "id", handing_in.held_out()["id"])
+    table.insert(0, "id", ex15.held_out()["id"])
     yes = pd.DataFrame(cuts.apply(probability), columns=[f"{label}_yes" for label in LABELS])
     pd.concat([table, yes], axis=1).to_csv(folder / "predictions.csv", index=False)
 
@@ -165,7 +169,7 @@ def test_without_loopback_the_application_is_asked_itself(good, monkeypatch):
     def refuse(*_):
         raise OSError
 
-    texts = handing_in.held_out()["text"].head(3).tolist()
+    texts = ex15.held_out()["text"].head(3).tolist()
     over_http = serving.ask(str(good / "model"), texts)
     monkeypatch.setattr(serving.socket, "create_server", refuse)
     assert serving.ask(str(good / "model"), texts) == over_http
@@ -199,7 +203,7 @@ def without_thresholds(folder):
 
 def other_predictions(folder):
     (folder / "predictions.csv").unlink()
-    p, rows = capstone.judged(), capstone.comments()["validation"]
+    p, rows = ex15.judged(), ex15.comments()["validation"]
     write_predictions(folder, p["test"], thresholds.tune(rows[LABELS], p["validation"], LABELS))
 
 
@@ -244,7 +248,7 @@ def test_a_file_of_a_model_in_eight_bits_is_told_why_it_differs(good, copy):
     table = pd.read_csv(good / "predictions.csv")
     table[LABELS] = np.where(table[LABELS] > 0.95, table[LABELS] - 0.04, table[LABELS])
     replaced(copy / "predictions.csv", lambda path: table.to_csv(path, index=False))
-    texts = handing_in.held_out()["text"]
+    texts = ex15.held_out()["text"]
     answers = dict(zip(texts, pd.read_csv(good / "predictions.csv").to_dict("records"), strict=True))
 
     def service(texts):
@@ -267,7 +271,7 @@ def graded(good, tmp_path_factory):
     shutil.copy(submissions.SOLUTIONS / f"{NAME}.ipynb", folder / "ada")
     shutil.copytree(good, folder / "ada" / "submission")
     liar = submissions.solved(NAME, ("quiz",))  # says in its functions what it would like to have handed in
-    lies = "from textclf_lesson.check import handing_in\ndef predictions_file():\n    return handing_in._gold()\n"
+    lies = "from textclf_lesson.check import ex15\ndef predictions_file():\n    return ex15._gold()\n"
     liar.cells.insert(1, nbformat.v4.new_code_cell(lies + "def served_model(texts):\n    return []"))
     submissions.write(liar, folder / "bob" / f"{NAME}.ipynb")
     run = grade(folder, "--assignment", 14, "--jobs", 2, "--json", folder / "all.json")
@@ -294,7 +298,7 @@ def test_what_was_not_handed_in_is_missing_whatever_the_functions_say(graded):
 def test_a_folder_between_two_practicals_is_nobody_s(copy):
     for name in ("cyd", "dan"):
         submissions.write(submissions.exercise(NAME), copy.parent / f"{name}.ipynb")
-    both = classroom(copy.parent, submissions.SOLUTIONS, "14").submissions
+    both = classroom(copy.parent, submissions.SOLUTIONS, "15").submissions
     assert [submission.files for submission in both] == [None, None]
     with pytest.raises(Missing, match=r"^Whose predictions.csv is it\?"):
         Artefacts(None, Limits(), []).predictions()

@@ -9,15 +9,17 @@ import pytest
 
 from tests.exercises import answers
 from textclf_lesson import check
-from textclf_lesson.check import CheckFailed, NotYet
+from textclf_lesson.base.errors import CheckFailed, NotYet
+from textclf_lesson.check import ex01
 from textclf_lesson.check.core import Answer, compare, item
-from textclf_lesson.check.quiz import LETTERS, questions_of
+from textclf_lesson.check.quiz import LETTERS, questions, questions_of, quiz
 
 HERE = Path(__file__).parent
 for path in sorted(HERE.glob("answers_*.py")):
     importlib.import_module(f"tests.exercises.{path.stem}")
 QUIZZES = sorted(path.stem for path in (Path(check.__file__).parent / "quizzes").glob("*.toml"))
-ASKED = [(name, {}) for names in check.ITEMS.values() for name in names] + [("quiz", {"lesson": n}) for n in QUIZZES]
+CHECKS = {"quiz": quiz} | {name: one for number in QUIZZES for name, one in check.items(number).items()}
+ASKED = [(name, {}) for name in CHECKS if name != "quiz"] + [("quiz", {"lesson": number}) for number in QUIZZES]
 
 
 def ids(value):
@@ -26,7 +28,7 @@ def ids(value):
 
 @pytest.mark.parametrize("case", answers.CASES, ids=ids)
 def test_an_answer_gets_the_sentence_meant_for_it(case, capsys):
-    judge = getattr(check, case.item)
+    judge = CHECKS[case.item]
     if case.hint is None:
         judge(case.answer, **case.options)
         assert capsys.readouterr().out.startswith("✓ ")
@@ -53,7 +55,7 @@ def test_a_blank_is_told_that_it_is_one(asked):
 
     for nothing in (blank, None, ...):
         with pytest.raises(CheckFailed, match=f"^Nothing returned yet in `{asked[0]}`. Replace the line"):
-            getattr(check, asked[0])(nothing, **asked[1])
+            CHECKS[asked[0]](nothing, **asked[1])
 
 
 class Hostile:
@@ -80,7 +82,7 @@ ODD += [np.zeros((2, 2)), np.full(1, np.nan), np.array([None]), np.array(["a"])]
 def test_whatever_is_returned_the_learner_gets_a_sentence(asked):
     for odd in ODD:
         with pytest.raises(CheckFailed) as failed:
-            getattr(check, asked[0])(lambda *_, odd=odd: odd, **asked[1])
+            CHECKS[asked[0]](lambda *_, odd=odd: odd, **asked[1])
         assert "could not judge" not in str(failed.value), odd
         assert len(str(failed.value)) < 400
 
@@ -96,7 +98,7 @@ def test_whatever_is_returned_the_learner_gets_a_sentence(asked):
 )
 def test_mistakes_before_the_answer_are_named(answer, sentence):
     with pytest.raises(CheckFailed) as failed:
-        check.price(answer)
+        ex01.price(answer)
     assert sentence in str(failed.value)
 
 
@@ -116,7 +118,7 @@ def test_an_answer_cannot_change_what_it_is_held_against():
         return np.where(truth == 1, -np.log(p), 0) * (1 - p) ** gamma
 
     with pytest.raises(CheckFailed):
-        check.price(greedy)
+        ex01.price(greedy)
 
 
 def test_in_a_notebook_a_learner_sees_one_line():
@@ -125,25 +127,25 @@ def test_in_a_notebook_a_learner_sees_one_line():
 
     shell = InteractiveShell()
     with capture_output() as shown:
-        shell.run_cell("from textclf_lesson import check\ncheck.price(lambda *_: None)")
+        shell.run_cell("from textclf_lesson.check import ex01 as check\ncheck.price(lambda *_: None)")
     assert shown.stdout.strip() == "✗ `price` returned None. Does its last line begin with `return`?"
     with capture_output() as shown:
-        shell.run_cell("raise check.NotYet()")
+        shell.run_cell("raise NotYet()")
     assert shown.stdout.strip() == "✗ Not answered yet: replace the line `raise NotYet()` by your answer."
 
 
 def test_a_misspelt_check_is_guessed():
     with pytest.raises(AttributeError, match=r"There is no check.kapa. Did you mean check.kappa\?"):
-        check.kapa  # noqa: B018
-    assert set(dir(check)) >= {"price", "quiz", "NotYet"}
+        ex01.kapa  # noqa: B018
+    assert set(dir(ex01)) >= {"price", "quiz", "questions"}
 
 
 def test_every_item_is_listed_once_and_judges_its_own_name():
-    names = [name for items in check.ITEMS.values() for name in items]
-    assert len(names) == len(set(names))
-    for name in names:
-        assert getattr(check, name).__name__ == name
-        assert inspect.isgeneratorfunction(getattr(check, name).__wrapped__)
+    names = [name for number in QUIZZES for name in check.items(number)]
+    assert len(names) == len(set(names)) and [f"ex{number}" for number in QUIZZES] == check.EXERCISES
+    for name, one in CHECKS.items():
+        assert one.__name__ == name
+        assert inspect.isgeneratorfunction(one.__wrapped__)
 
 
 def test_compare_needs_the_same_shape():
@@ -184,10 +186,10 @@ def test_every_wrong_option_gets_its_own_explanation(lesson):
             if not option.get("right"):
                 said = key | {question["name"]: letter}
                 with pytest.raises(CheckFailed) as failed:
-                    check.quiz(lambda said=said: said, lesson=lesson)
+                    quiz(lambda said=said: said, lesson=lesson)
                 assert option["why"] in str(failed.value)
 
 
 def test_an_unknown_quiz_is_said():
     with pytest.raises(ValueError, match=r"^There is no quiz for lesson '99'"):
-        check.questions("99")
+        questions("99")

@@ -22,15 +22,16 @@ from rich.console import Console
 
 from tests.exercises import submissions
 from tests.exercises.grading import COMMAND, ROOT, grade
-from textclf_lesson import assets
+from textclf_lesson.assets import cache
+from textclf_lesson.base.errors import CheckFault, GradingError, Killed, Stopped
 from textclf_lesson.check import CheckFailed, needs
-from textclf_lesson.check.core import CheckFault, Stopped, item
+from textclf_lesson.check.core import item
 from textclf_lesson.grade import classroom, process, sitting, summary
 from textclf_lesson.grade.artefacts import Artefacts
-from textclf_lesson.grade.assignment import Assignment, GradingError, Item, read_assignments
+from textclf_lesson.grade.assignment import Assignment, Item
 from textclf_lesson.grade.marking import Mark, Marks, mark
 from textclf_lesson.grade.process import Limits
-from textclf_lesson.grade.sitting import Killed, Sitting
+from textclf_lesson.grade.sitting import Sitting
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
 HEAD = "from textclf_lesson.check import NotYet\n"
@@ -99,7 +100,7 @@ def test_only_the_course_s_own_blank_is_a_blank(tmp_path):
 
 
 def test_errors_of_cells_without_an_item_are_noted(tmp_path):
-    copy_of_a_test = "from textclf_lesson import check\ncheck.price(lambda *_: None)"
+    copy_of_a_test = "from textclf_lesson.check import ex01 as check\ncheck.price(lambda *_: None)"
     cells = ["import no_such_module", "%%time\n1 / 0", copy_of_a_test, f"{HEAD}raise NotYet()", "def a(): return 1"]
     marks, whole = marked(tmp_path, cells, {"a": plainly("a", 1)})
     assert marks["a"].verdict == "right"
@@ -161,7 +162,7 @@ def test_a_check_that_breaks_is_no_wrong_answer():
 
     @item
     def lacking(answer):
-        yield str(assets.fetch("no such asset"))
+        yield str(cache.fetch("no such asset"))
 
     with pytest.raises(CheckFault, match="could not judge `lacking`: No asset is called"):
         lacking(lambda: 1)
@@ -448,7 +449,7 @@ def test_without_the_assignment_s_assets_grading_does_not_begin(one, tmp_path_fa
 def test_a_cache_that_is_hidden_from_submissions_is_told(one, monkeypatch):
     room = room_of(one)
     with pytest.raises(GradingError, match=r"is hidden from submissions\. Move it, and set TEXTCLF_HOME"):
-        marks_of(replace(room, hidden=[assets.home().parent]), Limits(), monkeypatch, RIGHT)
+        marks_of(replace(room, hidden=[cache.home().parent]), Limits(), monkeypatch, RIGHT)
 
 
 USES = {
@@ -467,12 +468,11 @@ USES = {
 def test_the_assets_that_an_assignment_uses_are_those_it_is_refused_without(stem):
     from textclf_lesson import check
 
-    items = {one.name for one in read_assignments(submissions.SOLUTIONS)[stem].items}
-    modules = {module for module, names in check.ITEMS.items() if items & set(names)}
+    modules = [f"ex{stem[:2]}"]
+    for module in modules:  # and what it takes from others
+        source = Path(check.__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+        modules += re.findall(r"from textclf_lesson\.check\.(ex\d\d) import", source)
     sources = [Path(check.__file__).with_name(f"{module}.py").read_text(encoding="utf-8") for module in modules]
-    for module in list(re.findall(r"from textclf_lesson\.check\.(\w+) import", "\n".join(sources))):
-        if module != "sources":
-            sources.append(Path(check.__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
     notebook = nbformat.read(submissions.SOLUTIONS / f"{stem}.ipynb", as_version=4)
     sources += [
         c.source for c in notebook.cells if c.cell_type == "code" and "not-graded" not in c.metadata.get("tags", [])
@@ -539,7 +539,7 @@ def test_two_graders_in_one_folder(one):
 def test_a_relative_home_a_plain_terminal_and_files_that_are_none(one):
     """As an instructor starts it, from a folder beside the cache: right marks, every file told, no letter refused."""
     (one / "notes.pdf").write_bytes(b"%PDF")
-    settings = {"TEXTCLF_HOME": os.path.relpath(assets.home(), ROOT), "PYTHONIOENCODING": "latin-1"}
+    settings = {"TEXTCLF_HOME": os.path.relpath(cache.home(), ROOT), "PYTHONIOENCODING": "latin-1"}
     run = grade(one, "--json", one / "all.json", env=os.environ | settings, encoding="latin-1")
     assert run.returncode == 0, run.stdout + run.stderr
     marks, other = json.loads((one / "all.json").read_text(encoding="utf-8"))

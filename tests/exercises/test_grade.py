@@ -17,8 +17,8 @@ from tests.exercises import answers, submissions
 from tests.exercises import answers_01 as _answers_01  # noqa: F401  (registers its answers)
 from tests.exercises import answers_02 as _answers_02  # noqa: F401
 from tests.exercises.grading import COMMAND, ROOT, grade, results
-from textclf_lesson import course
 from textclf_lesson.check.rubric import rubric_of
+from textclf_lesson.course import lesson
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
 # The practical is graded with what is handed in beside it: test_artefacts.py.
@@ -155,7 +155,7 @@ def test_submissions_graded_side_by_side_share_the_cores(tmp_path):
     for name in "ab":
         submissions.write(notebook, tmp_path / "class" / f"01_{name}.ipynb")
     left = {name: value for name, value in os.environ.items() if name != "TEXTCLF_THREADS"}
-    cores = course.cores()
+    cores = lesson.cores()
     for jobs, threads in ((1, cores), (2, max(1, cores // 2))):
         out = tmp_path / f"{jobs}.json"
         graded = results(grade(tmp_path / "class", "--jobs", jobs, "--json", out, env=left), out)

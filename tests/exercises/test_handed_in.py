@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.exercises import submissions
+from textclf_lesson.base.errors import GradingError, Unreadable
 from textclf_lesson.grade import assignment, handed_in, names, unpack
-from textclf_lesson.grade.assignment import GradingError, Unreadable, cells_to_run, notebook_cells, read_assignments
+from textclf_lesson.grade.assignment import cells_to_run, notebook_cells, read_assignments
 from textclf_lesson.grade.classroom import Classroom, classroom
 
 ASSIGNMENTS = read_assignments(submissions.SOLUTIONS)
@@ -287,9 +288,9 @@ def test_an_archive_left_beside_what_was_unpacked_is_graded_once(tmp_path):
 
 
 def test_a_practical_in_an_archive_keeps_what_lies_beside_it(tmp_path):
-    practical = json.dumps(submissions.exercise("14_toxicity_capstone"))
+    practical = json.dumps(submissions.exercise("15_toxicity_capstone"))
     files = {"submission/predictions.csv": "id\n", "submission/model/config.json": "{}", "submission/old.txt": "old"}
-    place(tmp_path, "ada.zip", zipped({"14_toxicity_capstone.ipynb": practical, **files}))
+    place(tmp_path, "ada.zip", zipped({"15_toxicity_capstone.ipynb": practical, **files}))
     room = look(tmp_path)
     assert (room.submissions[0].files / "predictions.csv").read_text() == "id\n"
     assert [marks.submission for marks in room.left] == ["ada.zip/submission/old.txt"]

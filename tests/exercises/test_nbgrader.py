@@ -11,7 +11,7 @@ import pytest
 
 from tests.exercises import submissions
 
-NAME = "14_toxicity_capstone"
+NAME = "15_toxicity_capstone"
 ITEMS = ("explore", "weighted_focal", "enlarge_training", "multilabel_probabilities", "report_labels", "verdicts")
 ITEMS += ("false_alarms", "latency_of", "survivors", "predictions_file", "served_model", "quiz")
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from tests.exercises import submissions
-from textclf_lesson.check.core import Stopped
+from textclf_lesson.base.errors import AnswerError, Stopped, WireError
 from textclf_lesson.grade import process, wire
 from textclf_lesson.grade.process import Limits
-from textclf_lesson.grade.sitting import AnswerError, Remote, Sitting
+from textclf_lesson.grade.sitting import Remote, Sitting
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
 SECRET = submissions.SOLUTIONS / "01_framing.ipynb"
@@ -114,7 +114,7 @@ EVIL += [b'{"table": 3}', b'{"list": 5}', b'{"objects": [1], "shape": [9]}', b"[
 
 @pytest.mark.parametrize("body", EVIL, ids=range(len(EVIL)))
 def test_what_cannot_be_read_is_refused(body):
-    with pytest.raises(wire.WireError):
+    with pytest.raises(WireError):
         wire.load(body, Remote)
 
 
@@ -126,7 +126,7 @@ def test_pickles_are_not_read_from_a_submission():
     file = io.BytesIO()
     np.save(file, np.array([print], dtype=object), allow_pickle=True)
     for evil in (file.getvalue(), pickle.dumps(print)):
-        with pytest.raises(wire.WireError):
+        with pytest.raises(WireError):
             wire.load(json.dumps({"array": base64.b64encode(evil).decode()}).encode(), Remote)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.exercises import submissions
 from tests.notebooks import checks
-from textclf_lesson import check, runner
+from textclf_lesson import check
 from textclf_lesson.check.rubric import rubric_of
+from textclf_lesson.course import runner
 from textclf_lesson.grade.assignment import read_assignments
 from tools import exercises as tool
 

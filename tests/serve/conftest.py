@@ -41,7 +41,7 @@ def toxicity(tmp_path_factory) -> Path:
 
 
 def _fitted(texts, labels, **settings):
-    from textclf_lesson.transformer import TransformerClassifier
+    from textclf_lesson.models.transformer import TransformerClassifier
 
     return TransformerClassifier(epochs=2, learning_rate=2e-4, freeze_embeddings=True, **settings).fit(texts, labels)
 
@@ -52,7 +52,7 @@ def _once(tmp_path_factory, name: str, train: Callable) -> Path:
     folder = base / f"exported-{name}"
     with FileLock(f"{folder}.lock"):
         if not (folder / "config.json").exists():
-            from textclf_lesson import export
+            from textclf_lesson.deploy import export
 
             export.to_onnx(train(), folder)
     return folder

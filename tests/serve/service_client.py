@@ -53,7 +53,7 @@ def logged(path):
 @contextmanager
 def textclf_serve(*arguments, settings="pass"):
     """The command in a process of its own. settings: what it sets first, for limits too long to wait for."""
-    code = f"from textclf_lesson import cli; from textclf_lesson.serve import app, server; {settings}; cli.app()"
+    code = f"from textclf_lesson import cli; from textclf_lesson.deploy.serve import app, server; {settings}; cli.app()"
     command = [sys.executable, "-c", code, "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         try:

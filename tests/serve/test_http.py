@@ -16,9 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 from service_client import copy, counts, failure, gains, sentence, textclf_serve
 from tokenizers import Tokenizer
 
-from textclf_lesson import serve
-from textclf_lesson.serve import server, wire
-from textclf_lesson.serve.server import ServiceError
+from textclf_lesson.base.errors import ServiceError
+from textclf_lesson.deploy import serve
+from textclf_lesson.deploy.serve import server, wire
 
 GOOD = "A lovely, funny, moving film."
 BODY = json.dumps({"text": GOOD}).encode()

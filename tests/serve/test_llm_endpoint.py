@@ -16,8 +16,9 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from textclf_lesson import data
-from textclf_lesson.llm import LLMClassifier, LLMError
-from textclf_lesson.local_server import local_server
+from textclf_lesson.base.errors import LLMError
+from textclf_lesson.llm.remote import LLMClassifier
+from textclf_lesson.llm.server import local_server
 
 FILM = {0: "negative: the reviewer dislikes the film", 1: "positive: the reviewer likes the film"}
 TEXTS = ["a good film", "a bad film", "another bad one", "nice", "fine"]
@@ -90,7 +91,7 @@ def test_options_change_the_request_and_none_takes_one_out():
 
 def test_it_runs_where_an_event_loop_is_running_already(make_notebook):
     """As in a notebook."""
-    from textclf_lesson import runner
+    from textclf_lesson.course import runner
 
     with MisbehavingServer() as server:
         source = (
@@ -506,7 +507,7 @@ def test_few_shot_over_rows_of_a_real_set(llama):
 def test_the_server_listens_on_this_machine_only_and_ends_with_its_user():
     code = (
         "import os, sys, time\n"
-        "from textclf_lesson.local_server import local_server\n"
+        "from textclf_lesson.llm.server import local_server\n"
         "with local_server() as url:\n"
         "    print(url, flush=True)\n"
         "    time.sleep(600)\n"
@@ -529,6 +530,6 @@ def test_the_server_listens_on_this_machine_only_and_ends_with_its_user():
 
 
 def test_a_server_that_cannot_start_says_why(monkeypatch):
-    monkeypatch.setattr("textclf_lesson.local_server.GGUF", "asset.json")
+    monkeypatch.setattr("textclf_lesson.llm.server.GGUF", "asset.json")
     with pytest.raises(RuntimeError, match=r"^The local server did not start: ."), local_server():
         pass

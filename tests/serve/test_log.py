@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from service_client import logged
 
-from textclf_lesson import serve
-from textclf_lesson.serve.counters import Log
-from textclf_lesson.traffic import read_log
+from textclf_lesson.deploy import serve
+from textclf_lesson.deploy.serve.counters import Log
+from textclf_lesson.deploy.traffic import read_log
 
 LABELS = ["positive", "(none)", 'say "no", then\nyes', "ça 🙂", "time", "label,confidence"]
 
@@ -143,8 +143,8 @@ def test_a_line_that_a_crash_cut_does_not_swallow_the_next(tmp_path):
 
 FULL = """
 import resource, sys
-from textclf_lesson.serve.counters import Log
-from textclf_lesson.serve import counters
+from textclf_lesson.deploy.serve.counters import Log
+from textclf_lesson.deploy.serve import counters
 counters.KEPT = int(sys.argv[3])
 log, lines = Log(sys.argv[1], "v1"), 0
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))  # the disk is full from here

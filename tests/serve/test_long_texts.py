@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from service_client import copy, counts, gains
 from tokenizers import Tokenizer
 
-from textclf_lesson import serve
-from textclf_lesson.onnx_classifier import MAX_WINDOWS, OnnxClassifier
+from textclf_lesson.deploy import serve
+from textclf_lesson.deploy.onnx_classifier import MAX_WINDOWS, OnnxClassifier
 
 POLITE = " ".join(["Thank you very much for your kind and thoughtful help with this article."] * 16)  # 208 words
 INSULT = "You are a stupid idiot and a fucking moron."

@@ -22,14 +22,15 @@ from hypothesis import given, settings
 from schemathesis import GenerationMode
 from service_client import copy, counts, failure, gains, logged, renamed, sentence, textclf_serve
 
-from textclf_lesson import data, serve
-from textclf_lesson.modelcard import ModelError
-from textclf_lesson.onnx_classifier import OnnxClassifier
-from textclf_lesson.serve import server, wire
-from textclf_lesson.serve.app import create_app
-from textclf_lesson.serve.batching import Batcher, OverloadError
-from textclf_lesson.serve.load import load
-from textclf_lesson.traffic import Window, read_log
+from textclf_lesson import data
+from textclf_lesson.base.errors import ModelError, OverloadError, ServiceError
+from textclf_lesson.deploy import serve
+from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
+from textclf_lesson.deploy.serve import server, wire
+from textclf_lesson.deploy.serve.app import create_app
+from textclf_lesson.deploy.serve.batching import Batcher
+from textclf_lesson.deploy.serve.load import load
+from textclf_lesson.deploy.traffic import Window, read_log
 
 GOOD = "A lovely, funny, moving film."
 
@@ -232,7 +233,7 @@ def test_the_service_loads_neither_the_lessons_nor_what_trains(folder):
     """As `textclf serve` starts it, and after it has answered."""
     ask = "c.post('/classify', json={'text': 'a'}).json()['version']; c.get('/metrics'); c.get('/model')"
     code = (
-        "import sys; from textclf_lesson import cli; from textclf_lesson.serve import server, __main__ as child;"
+        "import sys; from textclf_lesson import cli; from textclf_lesson.deploy.serve import server, __main__ as child;"
         "from starlette.testclient import TestClient\n"
         f"with TestClient(server.create_app(sys.argv[1])) as c: {ask}\n"
         f"print(*[name for name in {HEAVY} if name in sys.modules])"
@@ -521,7 +522,7 @@ def test_several_workers_refuse_in_one_sentence_too(folder, tmp_path):
 def test_settings_that_cannot_work_are_refused_before_anything_is_opened(tmp_path):
     with pytest.raises(ValueError, match="A queue of 99 is too short: a request may hold 100 texts"):
         create_app(tmp_path / "nowhere", queue=99)
-    with pytest.raises(server.ServiceError, match="0 workers cannot serve"):
+    with pytest.raises(ServiceError, match="0 workers cannot serve"):
         server.serve(tmp_path / "nowhere", workers=0)
 
 

@@ -7,8 +7,8 @@ import tempfile
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from textclf_lesson import serve
-from textclf_lesson.onnx_classifier import OnnxClassifier
+from textclf_lesson.deploy import serve
+from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None

@@ -6,7 +6,7 @@ import threading
 import pytest
 from local_index import Index, Shelf
 
-from textclf_lesson import catalog
+from textclf_lesson.assets import catalog
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from textclf_lesson import adapters, models
-from textclf_lesson.adapters import LoRA
-from textclf_lesson.modelcard import ModelError
+from textclf_lesson.base.errors import ModelError
+from textclf_lesson.models import adapters, encoders
+from textclf_lesson.models.adapters import LoRA
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 99}
 ALL = LoRA(4, 8, "all-linear")
@@ -210,7 +210,7 @@ print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads(), digest.h
 
 
 def test_the_bits_do_not_depend_on_threads_or_instruction_set(tmp_path):
-    with models.loading("minilm") as where:
+    with encoders.loading("minilm") as where:
         model = AutoModelForSequenceClassification.from_pretrained(where, num_labels=3, use_safetensors=True)
     adapters.save(trained(model, LoRA(32)), tmp_path, base="minilm")
     assert (tmp_path / "adapter_model.safetensors").stat().st_size < 4e6
@@ -407,7 +407,7 @@ def test_without_a_note_shapes_are_checked_still(stored):
 SAVE = """
 import resource, signal, sys
 from textclf_lesson import adapters
-from textclf_lesson.modelcard import ModelError
+from textclf_lesson.models.modelcard import ModelError
 adapter = adapters.read(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))

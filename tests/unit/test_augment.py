@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.exceptions import NotFittedError
 
-from textclf_lesson import assets, augment, data, mixup, paraphrase, wordnet
-from textclf_lesson.augment import EDA, enlarge
-from textclf_lesson.wordnet import STOP_WORDS, synonyms
+from textclf_lesson import data
+from textclf_lesson.base.errors import AssetError
+from textclf_lesson.training import augment, mixup, paraphrase, wordnet
+from textclf_lesson.training.augment import EDA, enlarge
+from textclf_lesson.training.wordnet import STOP_WORDS, synonyms
 
 SENTENCE = "This is not a great movie, but the young actors give a charming performance."
 OPERATIONS = ("synonyms", "insertions", "swaps", "deletions")
@@ -66,7 +68,7 @@ def test_whatever_the_word_synonyms_are_sorted_letters_and_never_itself(word):
 def test_without_wordnet_the_error_is_the_assets(tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTCLF_HOME", str(tmp_path))
     monkeypatch.setenv("TEXTCLF_OFFLINE", "1")
-    with pytest.raises(assets.AssetError, match="wordnet"):
+    with pytest.raises(AssetError, match="wordnet"):
         wordnet._wordnet.__wrapped__()
 
 
@@ -376,9 +378,9 @@ def test_translators_go_there_and_back(tmp_path):
     """No translation weights are to be had here, so two small models with random ones: the way is the same."""
     from transformers import BartConfig, BartForConditionalGeneration
 
-    from textclf_lesson import models
+    from textclf_lesson.models import encoders
 
-    _, tokenizer = models.encoder("minilm")
+    _, tokenizer = encoders.encoder("minilm")
     ids = {"bos_token_id": 101, "eos_token_id": 102, "pad_token_id": 0, "decoder_start_token_id": 101}
     small = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
     heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "forced_eos_token_id": 102}
@@ -394,7 +396,7 @@ def test_translators_go_there_and_back(tmp_path):
 
 
 def test_without_the_hub_the_error_says_what_is_missing():
-    from textclf_lesson.models import ModelError
+    from textclf_lesson.base.errors import ModelError
 
     with pytest.raises(ModelError, match="opus-mt-en-de"):
         paraphrase.BackTranslator().augment("A fine film.")

@@ -10,7 +10,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from textclf_lesson import baselines, data
+from textclf_lesson import data
+from textclf_lesson.models import baselines
 
 FEATURES = ["bow", "tfidf", "tfidf-2gram", "char", "tfidf-2gram+char"]
 CLASSIFIERS = ["logreg", "svm", "lightgbm"]

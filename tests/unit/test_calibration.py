@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss
 
-from textclf_lesson import baselines, calibration, data
-from textclf_lesson.calibration import Temperature, brier, ece, reliability
+from textclf_lesson import data
+from textclf_lesson.evaluate import calibration
+from textclf_lesson.evaluate.calibration import Temperature, brier, ece, reliability
+from textclf_lesson.models import baselines
 
 
 @pytest.fixture(scope="module")

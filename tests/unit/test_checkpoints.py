@@ -10,19 +10,22 @@ import textwrap
 import numpy as np
 import pytest
 
-from textclf_lesson import assets, checkpoints, data, models, recipes
-from textclf_lesson.modelcard import ModelError
-from textclf_lesson.transformer import TransformerClassifier
+from textclf_lesson import data
+from textclf_lesson.assets import cache
+from textclf_lesson.base.errors import ModelError
+from textclf_lesson.models import checkpoints
+from textclf_lesson.models.transformer import TransformerClassifier
+from textclf_lesson.training import recipes
 
 NAMES = ("sentiment", "toxicity")
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
+def own_cache(tmp_path, monkeypatch):
     """A cache of its own, with the real assets."""
     home = tmp_path / "home"
     home.mkdir()
-    (home / "assets").symlink_to(assets.home() / "assets")
+    (home / "assets").symlink_to(cache.home() / "assets")
     monkeypatch.setenv("TEXTCLF_HOME", str(home))
     return home / "checkpoints"
 
@@ -33,8 +36,8 @@ def copy(tmp_path):
     return shutil.copytree(checkpoints.SHARED / "sentiment", tmp_path / "copy")
 
 
-def folders(cache) -> list[str]:
-    return sorted(path.name for path in cache.iterdir())
+def folders(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def alter_card(folder, **facts) -> None:
@@ -64,12 +67,12 @@ def test_the_card_tells_how_it_was_made(name):
         assert word in text
 
 
-def test_everybody_gets_the_same_weights(cache):
+def test_everybody_gets_the_same_weights(own_cache):
     """Merged in another process, on one thread, without AMX: not a bit differs."""
-    here = models.checkpoint("sentiment")
-    other = cache.parent.parent / "other"
+    here = checkpoints.load("sentiment")
+    other = own_cache.parent.parent / "other"
     other.mkdir()
-    (other / "assets").symlink_to(assets.home() / "assets")
+    (other / "assets").symlink_to(cache.home() / "assets")
     code = "from textclf_lesson import models; print(models.checkpoint('sentiment').folder_)"
     environment = os.environ | {"TEXTCLF_HOME": str(other), "OMP_NUM_THREADS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"}
     printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -80,35 +83,35 @@ def test_everybody_gets_the_same_weights(cache):
     assert all(weight.dtype.is_floating_point is False or weight.dtype.itemsize == 4 for weight in ours.values())
 
 
-def test_it_is_merged_once_and_then_read(cache, monkeypatch):
-    first = models.checkpoint("sentiment")
-    assert folders(cache) == [first.folder_.name]
+def test_it_is_merged_once_and_then_read(own_cache, monkeypatch):
+    first = checkpoints.load("sentiment")
+    assert folders(own_cache) == [first.folder_.name]
     monkeypatch.setattr(checkpoints, "merged", lambda *arguments: pytest.fail("merged a second time"))
-    second = models.checkpoint("sentiment")
+    second = checkpoints.load("sentiment")
     texts = data.load("movie-snippets")["validation"]["text"][:40]
     np.testing.assert_array_equal(first.predict_proba(texts), second.predict_proba(texts))
     assert second.classes_.tolist() == ["negative", "positive"] and second.max_length == 64
 
 
-def test_a_damaged_copy_in_the_cache_is_merged_anew(cache):
-    folder = models.checkpoint("sentiment").folder_
+def test_a_damaged_copy_in_the_cache_is_merged_anew(own_cache):
+    folder = checkpoints.load("sentiment").folder_
     weights = folder / checkpoints.MERGED
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-8] + b"\x00" * 8)
-    assert models.checkpoint("sentiment").folder_ == folder and weights.read_bytes() == whole
+    assert checkpoints.load("sentiment").folder_ == folder and weights.read_bytes() == whole
     weights.unlink()
-    assert models.checkpoint("sentiment").folder_ == folder and weights.read_bytes() == whole
-    assert folders(cache) == [folder.name]
+    assert checkpoints.load("sentiment").folder_ == folder and weights.read_bytes() == whole
+    assert folders(own_cache) == [folder.name]
 
 
-def test_a_cache_that_cannot_be_written_halts_nobody(cache, capsys):
-    cache.write_text("a file where the folder should be")
-    classifier = models.checkpoint("sentiment")
+def test_a_cache_that_cannot_be_written_halts_nobody(own_cache, capsys):
+    own_cache.write_text("a file where the folder should be")
+    classifier = checkpoints.load("sentiment")
     assert classifier.predict(["A wonderful film."])[0] == "positive"
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_two_processes_at_once(cache):
+def test_two_processes_at_once(own_cache):
     code = textwrap.dedent("""
         from textclf_lesson import models
         print(models.checkpoint("sentiment").folder_.name)
@@ -119,12 +122,12 @@ def test_two_processes_at_once(cache):
         for _ in range(2)
     ]
     printed = {process.communicate(timeout=600)[0].split()[-1] for process in pair}
-    assert all(process.returncode == 0 for process in pair) and printed == set(folders(cache))
+    assert all(process.returncode == 0 for process in pair) and printed == set(folders(own_cache))
 
 
 def test_an_unknown_name_is_told():
     with pytest.raises(ValueError, match=r"There is no checkpoint 'sentimental'\. There are: sentiment, toxicity"):
-        models.checkpoint("sentimental")
+        checkpoints.load("sentimental")
     with pytest.raises(ValueError, match="There is no recipe 'sentimental'"):
         recipes.make("sentimental", "anywhere")
 
@@ -162,16 +165,16 @@ def spoil(folder, how) -> None:
         ("other labels", "label"),
     ],
 )
-def test_what_is_not_right_is_refused_in_a_sentence(cache, copy, how, sentence):
+def test_what_is_not_right_is_refused_in_a_sentence(own_cache, copy, how, sentence):
     spoil(copy, how)
     with pytest.raises(ModelError) as error:
         checkpoints.load("sentiment", copy)
     assert sentence.replace("'", "") in str(error.value).splitlines()[0].replace("'", "")
-    assert not cache.exists() or folders(cache) == []
+    assert not own_cache.exists() or folders(own_cache) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recipe_runs_and_goes_on_where_it_was_stopped(cache, tmp_path, name, monkeypatch, capsys):
+def test_a_recipe_runs_and_goes_on_where_it_was_stopped(own_cache, tmp_path, name, monkeypatch, capsys):
     monkeypatch.setattr(recipes.adapters, "save", saved_once := stopping_at(recipes.adapters.save, 2))
     with pytest.raises(KeyboardInterrupt):
         recipes.make(name, tmp_path / "made", rows=40)
@@ -182,7 +185,7 @@ def test_a_recipe_runs_and_goes_on_where_it_was_stopped(cache, tmp_path, name, m
     assert " minutes" in first and first.splitlines()[0] not in again  # the first step is not trained a second time
     assert checkpoints.read_card(folder)["name"] == name
     assert checkpoints.load(name, folder).predict(["a text"]).shape[0] == 1
-    assert not list((cache.parent / "training").iterdir())
+    assert not list((own_cache.parent / "training").iterdir())
 
 
 def stopping_at(save, count):

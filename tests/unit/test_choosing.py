@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import assume, given, settings
 
-from textclf_lesson.choosing import BASE, CLASSES, EVIDENCE, LEVELS, PROMPTED, choose
+from textclf_lesson.evaluate.choosing import BASE, CLASSES, EVIDENCE, LEVELS, PROMPTED, choose
 
 RUNS = json.loads(EVIDENCE.read_text(encoding="utf-8"))["runs"]
 TASKS = {run["settings"]["task"]: run["result"] for run in RUNS if run["settings"]["part"] == "levels"}
@@ -175,5 +175,5 @@ def test_bad_input_is_told_in_the_first_line(wrong, kind, says):
 
 
 def test_it_imports_no_torch():
-    code = "import sys, textclf_lesson.choosing as c; c.choose(2, 100); sys.exit('torch' in sys.modules)"
+    code = "import sys, textclf_lesson.evaluate.choosing as c; c.choose(2, 100); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

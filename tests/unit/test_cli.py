@@ -12,9 +12,11 @@ import pytest
 from local_index import digest, zipped
 from typer.testing import CliRunner
 
-from textclf_lesson import assets, course, machine
+import textclf_lesson
+from textclf_lesson.assets import cache
+from textclf_lesson.base import machine, runtime
 from textclf_lesson.cli import app
-from textclf_lesson.doctor import check
+from textclf_lesson.course.doctor import check
 
 TEXT = b"1\t0.5\tA fine film.\n" * 100
 OTHER = TEXT.upper()
@@ -42,10 +44,10 @@ def films(shelf, monkeypatch, tmp_path):
 
 def test_a_name_a_lesson_or_all(films):
     assert "✓ films: Texts of films" in textclf("fetch", "films")
-    assert assets.is_ready("films") and not assets.is_ready("news")
+    assert cache.is_ready("films") and not cache.is_ready("news")
     for lesson in ("5", "05"):
         assert textclf("fetch", "--lesson", lesson).endswith(f"In the cache ({films.home}): news\n")
-    assert assets.is_ready("news")
+    assert cache.is_ready("news")
     assert textclf("fetch") == f"In the cache ({films.home}): films, news\n"
     assert "nothing needed" in textclf("fetch", "--lesson", "0")
 
@@ -54,13 +56,13 @@ def test_without_a_name_the_notebooks_that_are_there_decide(films, tmp_path):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "05_toxicity.ipynb").touch()
     assert textclf("fetch").startswith("To fetch, 0 MB: news\n")
-    assert assets.is_ready("news") and not assets.is_ready("films")
+    assert cache.is_ready("news") and not cache.is_ready("films")
 
 
 def test_one_that_fails_does_not_stop_the_others(films):
     (films.folder / "film-1.0-py3-none-any.whl").unlink()
     said = textclf("fetch", code=1)
-    assert "'films' could not be fetched" in said and assets.is_ready("news")
+    assert "'films' could not be fetched" in said and cache.is_ready("news")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_one_that_fails_does_not_stop_the_others(films):
     [
         (["filns"], "No asset is called 'filns'. Did you mean films?"),
         (["films", "zzz"], "No asset is called 'zzz'. `textclf fetch --list` shows them all."),
-        (["--lesson", "14"], "There is no lesson '14'; lessons are 0 to 13."),
+        (["--lesson", "15"], "There is no lesson '15'; lessons are 0 to 14."),
         (["--lesson", "two"], "There is no lesson 'two'; lessons are 0 to 13."),
     ],
 )
@@ -152,7 +154,7 @@ def test_without_its_data_nothing_is_trained_and_one_sentence_says_so(tmp_path):
 def test_doctor_describes_the_machine_and_misses_nothing_when_all_is_well(films):
     textclf("fetch", "films")
     this, waits, nothing = textclf("doctor", "--lesson", "2").splitlines()
-    assert this.startswith(f"This machine: {course.cores()} core") and f", {machine.processor()}, " in this
+    assert this.startswith(f"This machine: {runtime.cores()} core") and f", {machine.processor()}, " in this
     assert this.endswith(" GB of memory.") and waits.startswith("Of a lesson's two waits, the one with")
     assert nothing == "Nothing is missing for lesson 02."
 
@@ -200,8 +202,8 @@ def test_doctor_checks_python_and_packages_against_the_package_metadata(films, t
     lines = ["Metadata-Version: 2.1", "Name: textclf-lesson", "Version: 9", "Requires-Python: >=3.99"]
     (info / "METADATA").write_text("\n".join(lines + [f"Requires-Dist: {line}" for line in wanted]) + "\n")
     (tmp_path / "lightgbm.py").write_text("raise OSError('libomp.dylib: not found')")
-    script = "from textclf_lesson.doctor import check\nfor item in check([]): print(item.what)"
-    course = str(Path(assets.__file__).parents[1])
+    script = "from textclf_lesson.course.doctor import check\nfor item in check([]): print(item.what)"
+    course = str(Path(textclf_lesson.__file__).parents[1])
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), course])}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
     python, absent, old, broken = done.stdout.splitlines()

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textclf_lesson import course, runner
+from textclf_lesson.base import runtime
+from textclf_lesson.base.errors import ClaimError
+from textclf_lesson.course import lesson, runner
 
 SETUP = "from textclf_lesson import course\ncourse.setup()"
 
@@ -28,24 +30,24 @@ def printed(path) -> list[str]:
 
 @pytest.mark.parametrize("true", [True, np.True_, np.float64(0.9) > 0.8, pd.Series([1, 2]).is_unique])
 def test_a_claim_that_holds_is_printed_with_its_numbers(capsys, true):
-    course.claim("macro F1 is over 0.8", true, detail=f"{0.91234:.2f}")
+    lesson.claim("macro F1 is over 0.8", true, detail=f"{0.91234:.2f}")
     assert capsys.readouterr().out == "✓ macro F1 is over 0.8 (0.91)\n"
 
 
 def test_a_claim_without_detail_has_no_brackets(capsys):
-    course.claim("two and two is four", 2 + 2 == 4)
+    lesson.claim("two and two is four", 2 + 2 == 4)
     assert capsys.readouterr().out == "✓ two and two is four\n"
 
 
 def test_a_detail_of_zero_is_still_told(capsys):
-    course.claim("no text stands in two splits", True, detail=0)
+    lesson.claim("no text stands in two splits", True, detail=0)
     assert capsys.readouterr().out == "✓ no text stands in two splits (0)\n"
 
 
 @pytest.mark.parametrize("false", [False, np.False_, math.nan > 0])
 def test_a_claim_that_fails_raises_and_prints_nothing(capsys, false):
-    with pytest.raises(course.ClaimError, match=r"^✗ macro F1 is over 0.8 \(0.41\)$"):
-        course.claim("macro F1 is over 0.8", false, "0.41")
+    with pytest.raises(ClaimError, match=r"^✗ macro F1 is over 0.8 \(0.41\)$"):
+        lesson.claim("macro F1 is over 0.8", false, "0.41")
     assert capsys.readouterr().out == ""
 
 
@@ -58,13 +60,13 @@ def test_on_other_data_a_claim_that_fails_is_told_and_stops_nothing(make_noteboo
 
 def test_a_failed_claim_is_an_assertion_error():
     with pytest.raises(AssertionError):
-        course.claim("one is two", False)
+        lesson.claim("one is two", False)
 
 
 @pytest.mark.parametrize("neither", [math.nan, 1, 0.5, "yes", None, [True], np.array([True]), pd.Series([True, False])])
 def test_what_is_neither_true_nor_false_proves_nothing(neither):
     with pytest.raises(TypeError, match=r"^claim needs one True or False, not "):
-        course.claim("a number is not a proof", neither)
+        lesson.claim("a number is not a proof", neither)
 
 
 # --- show_source ------------------------------------------------------------------------------------------------------
@@ -90,10 +92,10 @@ def test_a_module_is_shown_whole(make_notebook):
     assert output.data["text/plain"].startswith('"""The network, cut')
 
 
-@pytest.mark.parametrize("other", [math, math.sqrt, pd.DataFrame, 7, "claim", np.float64(1), course.ClaimError("x")])
+@pytest.mark.parametrize("other", [math, math.sqrt, pd.DataFrame, 7, "claim", np.float64(1), ClaimError("x")])
 def test_only_the_package_is_shown(other):
     with pytest.raises(TypeError, match=r"^show_source shows functions, classes and modules of textclf_lesson; "):
-        course.show_source(other)
+        lesson.show_source(other)
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------
@@ -101,14 +103,14 @@ def test_only_the_package_is_shown(other):
 
 def test_progress_passes_every_item_on(monkeypatch, capsys):
     monkeypatch.setenv("TEXTCLF_PROGRESS", "0")
-    assert list(course.progress("abc", "letters")) == ["a", "b", "c"]
-    assert list(course.progress((n for n in range(3)), "numbers", total=3)) == [0, 1, 2]
+    assert list(runtime.progress("abc", "letters")) == ["a", "b", "c"]
+    assert list(runtime.progress((n for n in range(3)), "numbers", total=3)) == [0, 1, 2]
     assert capsys.readouterr() == ("", "")
 
 
 def test_progress_shows_a_bar_unless_told_not_to(monkeypatch, capsys):
     monkeypatch.delenv("TEXTCLF_PROGRESS")
-    assert list(course.progress("abc", "letters")) == ["a", "b", "c"]
+    assert list(runtime.progress("abc", "letters")) == ["a", "b", "c"]
     assert "letters: " in capsys.readouterr().err
 
 
@@ -187,7 +189,7 @@ def test_the_cores_are_divided_among_several_processes(make_notebook, monkeypatc
 def test_a_number_of_threads_that_is_none_is_refused(monkeypatch, nonsense):
     monkeypatch.setenv("TEXTCLF_THREADS", nonsense)
     with pytest.raises(ValueError, match=r"^TEXTCLF_THREADS must be a whole number from 1 up, not "):
-        course.setup()
+        lesson.setup()
 
 
 def test_importing_the_package_imports_nothing_heavy():

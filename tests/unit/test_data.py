@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from textclf_lesson import data
+from textclf_lesson.base.errors import DataError
 from textclf_lesson.data import splits
 from textclf_lesson.data.cards import Card
 
@@ -212,10 +213,10 @@ def first_line(error) -> str:
 
 
 def test_unknown_name_names_the_nearest():
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(DataError) as error:
         data.load("movie-snipets")
     assert "Did you mean 'movie-snippets'" in first_line(error)
-    with pytest.raises(data.DataError, match="no data set 'zzz'"):
+    with pytest.raises(DataError, match="no data set 'zzz'"):
         data.card("zzz")
 
 
@@ -229,14 +230,14 @@ def test_unknown_name_names_the_nearest():
     ],
 )
 def test_options_that_do_not_fit(arguments, hint):
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(DataError) as error:
         data.load(**arguments)
     assert hint in first_line(error)
 
 
 def test_a_missing_full_set_says_what_to_download_and_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTCLF_HOME", str(tmp_path))
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(DataError) as error:
         data.load("jigsaw")
     assert "Kaggle" in first_line(error) and str(tmp_path / "local" / "jigsaw") in first_line(error)
 
@@ -324,7 +325,7 @@ def test_a_spoilt_table_is_refused_in_one_line(kaggle, tmp_path, spoil, hint):
     # The line a row begins in, as an editor counts: the header, the rows before, and the line ends inside them.
     before = kaggle["comment_text"].str.count("\r\n|\r|\n").cumsum().shift(fill_value=0)
     hint = re.sub(r"\{(\d+)\}", lambda row: str(2 + int(row[1]) + before[int(row[1])]), hint)
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(DataError) as error:
         data.load("jigsaw", source=write(spoil(kaggle), tmp_path / "train.csv"))
     assert hint in first_line(error)
 
@@ -341,7 +342,7 @@ def test_a_broken_file_is_refused_in_one_line(kaggle, tmp_path, kind):
         noise = random.Random(0).randbytes(5000)
         content = {"empty": b"", "truncated gzip": packed[: len(packed) // 2], "not a zip": b"PK", "binary": noise}
         path.write_bytes(content[kind])
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(DataError) as error:
         data.load("jigsaw", source=path)
     assert "cannot be read as a table" in first_line(error)
     damaged = kind not in ("binary", "other file in the zip")
@@ -353,10 +354,10 @@ def test_a_file_cut_in_the_middle_is_not_taken_for_a_smaller_one(kaggle, tmp_pat
     for name, end in (("in a comment", len(whole) - 30), ("between cells", whole.rindex(","))):
         path = tmp_path / f"{name}.csv"
         path.write_text(whole[:end], encoding="utf8", newline="")
-        with pytest.raises(data.DataError, match=r"line \d+ has .*Download it again"):
+        with pytest.raises(DataError, match=r"line \d+ has .*Download it again"):
             data.load("jigsaw", source=path)
     path.write_text(whole[: whole.index("\n") + 1], encoding="utf8")
-    with pytest.raises(data.DataError, match="has a header but no rows"):
+    with pytest.raises(DataError, match="has a header but no rows"):
         data.load("jigsaw", source=path)
 
 
@@ -377,7 +378,7 @@ def test_a_file_in_another_encoding_is_read_or_its_encoding_asked_for(kaggle, tm
         result = data.load("jigsaw", source=path)
         assert {text for rows in result.values() for text in rows["text"]} == set(table["comment_text"])
     else:
-        with pytest.raises(data.DataError, match="encoding=") as error:
+        with pytest.raises(DataError, match="encoding=") as error:
             data.load("jigsaw", source=path)
         assert "Download it again" not in first_line(error)
 
@@ -396,7 +397,7 @@ def test_jigsaw_reads_kaggles_whole_archive(kaggle, tmp_path):
 
 def test_a_column_that_stands_twice_is_refused(kaggle, tmp_path):
     table = pd.concat([kaggle, kaggle["toxic"]], axis="columns")
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(DataError) as error:
         data.load("jigsaw", source=write(table, tmp_path / "train.csv"))
     assert "2 columns called toxic" in first_line(error)
 

@@ -11,7 +11,8 @@ import pytest
 import transformers
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from textclf_lesson import models, training_loop
+import textclf_lesson
+from textclf_lesson.models import encoders, training_loop
 
 ROWS, JUDGED = 61, 37  # neither is a multiple of the batch: the last ones are filled up and must not count twice
 SETTINGS = {"epochs": 2, "batch_size": 8, "evaluations": 2, "patience": 9, "max_length": 16, "learning_rate": 1e-2}
@@ -23,7 +24,7 @@ from pathlib import Path
 import torch
 from torch.nn.functional import cross_entropy
 
-from textclf_lesson.transformer import TransformerClassifier
+from textclf_lesson.models.transformer import TransformerClassifier
 
 where, seen, scales = Path(sys.argv[1]), [], []
 settings, texts, adapter = (json.loads((where / f"{name}.json").read_text()) for name in sys.argv[3:])
@@ -73,7 +74,7 @@ LAUNCHERS = {
 def work(tmp_path_factory):
     """A folder with the script and what it reads: an encoder, texts of different lengths."""
     folder = tmp_path_factory.mktemp("distributed")
-    tokenizer = AutoTokenizer.from_pretrained(models.locate("minilm"))
+    tokenizer = AutoTokenizer.from_pretrained(encoders.locate("minilm"))
     transformers.set_seed(0)
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     BertModel(BertConfig(vocab_size=len(tokenizer), **size)).save_pretrained(folder / "tiny")
@@ -98,7 +99,7 @@ def run(work):
             out.mkdir()
             logs = [f"--log-dir={out / 'logs'}"] if launcher == "torchrun" else []
             command = [sys.executable, *LAUNCHERS[launcher], *logs, str(work / "fit.py"), str(work), launcher, *FILES]
-            package = str(Path(models.__file__).parents[1])
+            package = str(Path(textclf_lesson.__file__).parents[1])
             keep = {
                 name: value for name, value in os.environ.items() if not name.startswith(("RANK", "WORLD", "LOCAL"))
             }

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from textclf_lesson import baselines, data
-from textclf_lesson.ensemble import Ensemble, average_logits, best_weights, to_logits
-from textclf_lesson.fasttext import FastTextClassifier
+from textclf_lesson import data
+from textclf_lesson.models import baselines
+from textclf_lesson.models.ensemble import Ensemble, average_logits, best_weights, to_logits
+from textclf_lesson.models.fasttext import FastTextClassifier
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_models_without_logits_are_averaged_by_their_probabilities(movies, membe
 
 
 def test_a_transformer_gives_its_own_logits():
-    from textclf_lesson.transformer import TransformerClassifier
+    from textclf_lesson.models.transformer import TransformerClassifier
 
     model = TransformerClassifier(epochs=1, max_length=16).fit(["good film", "bad film"], ["yes", "no"])
     assert np.array_equal(to_logits(model, ["good film"], False), model.logits(["good film"]).astype(float))

@@ -7,8 +7,10 @@ import pytest
 import tiny_models
 import torch
 
-from textclf_lesson import attention_views, data, explain, models, plots
-from textclf_lesson.transformer import TransformerClassifier
+from textclf_lesson import data
+from textclf_lesson.evaluate import explain
+from textclf_lesson.models.transformer import TransformerClassifier
+from textclf_lesson.plots import attention, charts
 
 SENTENCE = "An unfilmable, never boring story."
 
@@ -17,7 +19,7 @@ SENTENCE = "An unfilmable, never boring story."
 def classifier():
     """A classifier that has learned a little: how the tools work does not depend on how well it reads."""
     few = data.load("movie-snippets")["train"].shuffle(seed=0).select(range(200))
-    return TransformerClassifier(epochs=1, max_length=32, learning_rate=2e-4).fit(*models.columns(few))
+    return TransformerClassifier(epochs=1, max_length=32, learning_rate=2e-4).fit(*data.columns(few))
 
 
 @pytest.fixture(scope="module")
@@ -143,24 +145,24 @@ def test_an_unknown_method_is_named(classifier):
 @pytest.fixture
 def shown(monkeypatch):
     """The alt texts of what was shown, after the checks of `plots.show`."""
-    alts, show = [], plots.show
-    monkeypatch.setattr(plots, "show", lambda fig, alt: (alts.append(alt), show(fig, alt)))
+    alts, show = [], charts.show
+    monkeypatch.setattr(charts, "show", lambda fig, alt: (alts.append(alt), show(fig, alt)))
     return alts
 
 
 def test_every_picture_says_what_it_shows(seen, shown):
-    attention_views.plot_attention(seen, 0, 2)
-    attention_views.plot_lines(seen, 0, 2)
-    attention_views.plot_heads(seen)
-    attention_views.attention_explorer(seen.words(), 1, 1)
+    attention.plot_attention(seen, 0, 2)
+    attention.plot_lines(seen, 0, 2)
+    attention.plot_heads(seen)
+    attention.attention_explorer(seen.words(), 1, 1)
     assert "layer 0, head 2" in shown[0] and "6 layers by 12 heads" in shown[2] and len(shown) == 4
 
 
 def test_the_explorer_has_sliders_where_they_can_be_moved(seen, monkeypatch):
     displayed = []
     monkeypatch.setenv("TEXTCLF_PROGRESS", "1")
-    monkeypatch.setattr(attention_views, "display", displayed.append)
-    attention_views.attention_explorer(seen, 1, 4)
+    monkeypatch.setattr(attention, "display", displayed.append)
+    attention.attention_explorer(seen, 1, 4)
     layer, head, _ = displayed[0].children
     assert (layer.value, layer.max, head.value, head.max) == (1, 5, 4, 11)
 
@@ -168,20 +170,20 @@ def test_the_explorer_has_sliders_where_they_can_be_moved(seen, monkeypatch):
 def test_without_widgets_the_explorer_shows_its_one_picture(seen, shown, monkeypatch):
     monkeypatch.setenv("TEXTCLF_PROGRESS", "1")
     monkeypatch.setitem(sys.modules, "ipywidgets", None)  # importing it now fails, as where it is not installed
-    monkeypatch.setattr(attention_views, "display", lambda widget: pytest.fail(f"{widget} was shown"))
-    attention_views.attention_explorer(seen, 1, 4)
+    monkeypatch.setattr(attention, "display", lambda widget: pytest.fail(f"{widget} was shown"))
+    attention.attention_explorer(seen, 1, 4)
     assert len(shown) == 1 and "layer 1, head 4" in shown[0]
 
 
 def test_heads_are_counted_once_each(seen):
-    kinds = attention_views.head_kinds(seen)
+    kinds = attention.head_kinds(seen)
     assert sum(kinds.values()) == 72 and kinds["at the token before"] >= 1
 
 
 @pytest.mark.parametrize(("layer", "head"), [(6, 0), (0, 12), (-1, 0)])
 def test_a_head_that_is_not_there_is_told(seen, layer, head):
     with pytest.raises(IndexError, match="layers are 0 to 5, heads 0 to 11"):
-        attention_views.plot_attention(seen, layer, head)
+        attention.plot_attention(seen, layer, head)
 
 
 # --- other architectures, several labels, sentinels -------------------------------------------------------------------
@@ -216,7 +218,7 @@ def test_an_ellipsis_in_the_text_is_a_token_as_others(classifier, foreign, text)
             assert np.isfinite(scores[1:-1]).all()
     seen = explain.attention(classifier.model_, classifier.tokenizer_, text)
     assert seen.cut is None and explain.MARK in seen.words().content().tokens
-    assert sum(attention_views.head_kinds(seen).values()) == 72
+    assert sum(attention.head_kinds(seen).values()) == 72
 
 
 def test_the_mark_of_a_cut_text_is_told_from_its_own_ellipses(classifier):

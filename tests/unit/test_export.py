@@ -17,10 +17,13 @@ import tiny_models
 import torch
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
-from textclf_lesson import bench, data, export, models
-from textclf_lesson.modelcard import KEY, ModelError
-from textclf_lesson.onnx_classifier import OnnxClassifier
-from textclf_lesson.transformer import TransformerClassifier
+from textclf_lesson import data
+from textclf_lesson.base.errors import ModelError
+from textclf_lesson.deploy import bench, export
+from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
+from textclf_lesson.models import encoders
+from textclf_lesson.models.modelcard import KEY
+from textclf_lesson.models.transformer import TransformerClassifier
 
 FILES = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"}
 ODD = ["x", "é" * 300, "Half of a pair: \ud83d", "word " * 400, "<b>1,000</b>\t\n东京 🎬"]
@@ -28,7 +31,7 @@ ODD = ["x", "é" * 300, "Half of a pair: \ud83d", "word " * 400, "<b>1,000</b>\t
 
 @pytest.fixture(scope="module")
 def movies():
-    return models.columns(data.load("movie-snippets")["train"].shuffle(seed=0).select(range(500)))
+    return data.columns(data.load("movie-snippets")["train"].shuffle(seed=0).select(range(500)))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def int8(exported, tmp_path_factory):
 def toxicity():
     rows = data.load("wiki-toxicity")["train"].shuffle(seed=0).select(range(96))
     settings = {"problem_type": "multi_label_classification", "epochs": 1, "max_length": 32}
-    return TransformerClassifier(**settings).fit(*models.columns(rows))
+    return TransformerClassifier(**settings).fit(*data.columns(rows))
 
 
 @pytest.fixture
@@ -127,7 +130,7 @@ def test_a_model_of_another_kind_with_numbers_for_labels(tmp_path):
     config = DistilBertConfig(dim=32, hidden_dim=64, n_heads=2, n_layers=2, num_labels=3, max_position_embeddings=40)
     torch.manual_seed(0)
     DistilBertForSequenceClassification(config).save_pretrained(tmp_path / "torch")
-    AutoTokenizer.from_pretrained(models.locate("minilm")).save_pretrained(tmp_path / "torch")
+    AutoTokenizer.from_pretrained(encoders.locate("minilm")).save_pretrained(tmp_path / "torch")
     foreign = TransformerClassifier.load(tmp_path / "torch").set_params(max_length=40)
     served = OnnxClassifier(export.to_onnx(foreign, tmp_path / "onnx"))
     np.testing.assert_allclose(served.logits(ODD), foreign.logits(ODD), atol=1e-4)
@@ -176,7 +179,9 @@ def test_a_plain_user_of_onnxruntime_needs_nothing_of_ours(classifier, exported,
 
 
 def test_serving_imports_neither_torch_nor_transformers():
-    code = "import sys, textclf_lesson.onnx_classifier; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    code = (
+        "import sys, textclf_lesson.deploy.onnx_classifier; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    )
     assert python(code).strip() == "[]"
 
 
@@ -352,7 +357,7 @@ def test_what_torch_has_stored_answers_as_torch_does(classifier, exported, movie
     """Stored from an example of two short texts, asked with more and longer ones."""
     module = export.Logits(classifier.model_, bench.ORDER).eval()
     example = classifier.tokenizer_(["A film.", "A long, long film."], padding=True, return_tensors="pt")
-    with models.quiet(), torch.no_grad():
+    with encoders.quiet(), torch.no_grad():
         forward = form(module, tuple(example[name] for name in bench.ORDER), tmp_path / "stored.pt2")
     texts = [*movies[0][:9], *ODD]
     expected = classifier.logits(texts)

@@ -18,8 +18,10 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from textclf_lesson import baselines, data, metrics
-from textclf_lesson.fasttext import FastTextClassifier
+from textclf_lesson import data
+from textclf_lesson.evaluate import metrics
+from textclf_lesson.models import baselines
+from textclf_lesson.models.fasttext import FastTextClassifier
 
 # Small enough that a fit takes about a second, and good enough to tell a working model from a broken one.
 QUICK = dict(lr=0.5, epoch=15, dim=16, bucket=20_000, minn=3, maxn=4)
@@ -263,7 +265,7 @@ def test_not_fitted(movies, tmp_path):
 
 def test_training_prints_nothing_and_leaves_no_file(tmp_path):
     code = (
-        "from textclf_lesson.fasttext import FastTextClassifier as F\n"
+        "from textclf_lesson.models.fasttext import FastTextClassifier as F\n"
         "texts = ['good film', 'bad film'] * 50\n"
         "F(epoch=2, dim=5).fit(texts, [1, 0] * 50).predict(texts)\n"
         "F(dim=5, bucket=100, autotune=2).fit(texts, [1, 0] * 50).predict(texts)\n"
@@ -308,7 +310,7 @@ def test_autotune_without_time_for_one_trial_says_so(movies):
 def test_interrupting_autotune_ends_it_at_once(movies, tmp_path):
     code = (
         "import os, signal, sys, threading\n"
-        "from textclf_lesson.fasttext import FastTextClassifier as F\n"
+        "from textclf_lesson.models.fasttext import FastTextClassifier as F\n"
         "threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "try: F(dim=5, bucket=100, autotune=500).fit(['good film', 'bad film'] * 50, [1, 0] * 50)\n"
         "except KeyboardInterrupt: print('interrupted')\n"
@@ -389,7 +391,7 @@ def test_a_failed_save_keeps_the_file_that_was_there(model, tmp_path, monkeypatc
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("textclf_lesson.fasttext_engine.to_bytes", full_disk)
+    monkeypatch.setattr("textclf_lesson.models.fasttext_engine.to_bytes", full_disk)
     with pytest.raises(OSError, match="No space left"):
         model.save(path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["model.zip"]

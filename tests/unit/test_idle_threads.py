@@ -142,7 +142,7 @@ def test_the_grader(spy, monkeypatch):
 @pytest.mark.parametrize(
     "command",
     [
-        ["-m", "textclf_lesson.serve", '{"folder": "nowhere", "port": 0}'],
+        ["-m", "textclf_lesson.deploy.serve", '{"folder": "nowhere", "port": 0}'],
         ["-c", "from textclf_lesson.cli import app; app()", "serve", "--model", "nowhere"],
     ],
     ids=["as a child", "textclf serve"],
@@ -155,7 +155,7 @@ def test_the_service(spy, tmp_path, command):
 
 
 TRAIN = """
-import textclf_lesson.modelcard
+import textclf_lesson.models.modelcard
 import torch.distributed
 torch.distributed.init_process_group("gloo")
 """

@@ -6,8 +6,10 @@ import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
-from textclf_lesson import baselines, data, imbalance
-from textclf_lesson.losses import FocalLoss
+from textclf_lesson import data
+from textclf_lesson.models import baselines
+from textclf_lesson.training import imbalance
+from textclf_lesson.training.losses import FocalLoss
 
 
 @pytest.fixture(scope="module")

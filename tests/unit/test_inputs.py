@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from textclf_lesson.inputs import check_label_table, check_labels, check_texts
+from textclf_lesson.base.inputs import check_label_table, check_labels, check_texts
 
 TEXTS = ["Effective but too tepid biopic", "A good place to start.", "¡Ni fu ni fa!"]
 TABLE = Dataset.from_dict(

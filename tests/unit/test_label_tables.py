@@ -21,8 +21,12 @@ from hypothesis import given, settings
 from sklearn.preprocessing import MultiLabelBinarizer
 
 import textclf_lesson
-from textclf_lesson import calibration, ensemble, imbalance, inputs, metrics, plots, robustness, thresholds
-from textclf_lesson.fasttext import FastTextClassifier
+from textclf_lesson.base import inputs
+from textclf_lesson.evaluate import calibration, metrics, robustness, thresholds
+from textclf_lesson.models import ensemble
+from textclf_lesson.models.fasttext import FastTextClassifier
+from textclf_lesson.plots import charts
+from textclf_lesson.training import imbalance
 
 PARAMETERS = {
     *("y", "y_true", "y_pred", "truth", "probabilities", "probability", "proba", "logits", "said_a", "said_b"),
@@ -443,7 +447,7 @@ def test_columns_of_other_rows_are_refused_too():
         lambda: metrics.report(y, said.iloc[::-1]),
         lambda: metrics.difference(y, said, SAID_B["toxic"].iloc[::-1]),
         lambda: calibration.ece(PROBABILITIES["toxic"].iloc[::-1], y),
-        lambda: plots.threshold_slider(y, PROBABILITIES["toxic"].iloc[::-1]),
+        lambda: charts.threshold_slider(y, PROBABILITIES["toxic"].iloc[::-1]),
         lambda: imbalance.resample(PROBABILITIES, y.iloc[::-1], "over"),
         lambda: robustness.failure_table(lambda texts: [1] * len(texts), pd.Series(TEXTS), y.iloc[::-1]),
     ):
@@ -468,7 +472,7 @@ def test_columns_of_other_rows_are_refused_too():
     ],
 )
 def test_one_label_needs_two_columns(truth, probability, message):
-    for function in (plots.threshold_slider, lambda *columns: plots.threshold_explorer(*columns, alt="a figure")):
+    for function in (charts.threshold_slider, lambda *columns: charts.threshold_explorer(*columns, alt="a figure")):
         with pytest.raises(ValueError, match=message):
             function(truth, probability)
 

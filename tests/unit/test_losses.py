@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from textclf_lesson import data
-from textclf_lesson.losses import FocalLoss
-from textclf_lesson.transformer import TransformerClassifier
+from textclf_lesson.models.transformer import TransformerClassifier
+from textclf_lesson.training.losses import FocalLoss
 
 ALPHA = [0.5, 1.0, 2.0, 4.0]
 

@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from textclf_lesson import machine
+from textclf_lesson.base import machine
 
 CPU = """processor\t: 0
 vendor_id\t: GenuineIntel

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from textclf_lesson import baselines, data, metrics
+from textclf_lesson import data
+from textclf_lesson.evaluate import metrics
+from textclf_lesson.models import baselines
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ import pytest
 import torch
 import transformers
 
-from textclf_lesson import data, models
+from textclf_lesson import data
+from textclf_lesson.base.errors import ModelError
+from textclf_lesson.models import encoders
 
 
 def first_line(error) -> str:
@@ -15,7 +17,7 @@ def first_line(error) -> str:
 
 
 def test_the_encoder_knows_what_is_alike():
-    model, tokenizer = models.encoder("minilm")
+    model, tokenizer = encoders.encoder("minilm")
     texts = ["A wonderful film.", "I loved this movie.", "The train leaves at nine."]
     inputs = tokenizer(texts, padding=True, return_tensors="pt")
     with torch.inference_mode():
@@ -26,14 +28,14 @@ def test_the_encoder_knows_what_is_alike():
 
 
 def test_eager_attention_gives_its_weights():
-    model, tokenizer = models.encoder("minilm", attn_implementation="eager")
+    model, tokenizer = encoders.encoder("minilm", attn_implementation="eager")
     inputs = tokenizer("two words", return_tensors="pt")
     attentions = model(**inputs, output_attentions=True).attentions
     assert len(attentions) == 6 and attentions[0].shape == (1, 12, 4, 4)
 
 
 def test_loading_says_nothing(capfd):
-    with models.loading("minilm") as where:
+    with encoders.loading("minilm") as where:
         transformers.AutoModelForSequenceClassification.from_pretrained(where, num_labels=3)
     assert capfd.readouterr() == ("", "")
 
@@ -49,22 +51,22 @@ def test_loading_says_nothing(capfd):
     ],
 )
 def test_a_name_that_cannot_be_had(name, hint):
-    with pytest.raises(models.ModelError) as error:
-        models.encoder(name)
+    with pytest.raises(ModelError) as error:
+        encoders.encoder(name)
     assert hint in str(error.value)
     assert "\n" not in hint and ("minilm" in str(error.value) or "hub id like" in first_line(error))
 
 
 def test_an_empty_folder_is_no_model(tmp_path):
-    with pytest.raises(models.ModelError) as error:
-        models.encoder(tmp_path)
+    with pytest.raises(ModelError) as error:
+        encoders.encoder(tmp_path)
     assert "lacks config.json" in first_line(error)
 
 
 def test_columns_are_what_fit_takes():
     movies, wiki = data.load("movie-snippets")["validation"], data.load("wiki-toxicity")["validation"]
-    texts, labels = models.columns(movies)
+    texts, labels = data.columns(movies)
     assert texts[0] == movies["text"][0] and set(labels) == {"negative", "positive"}
     assert [label == "positive" for label in labels] == [bool(label) for label in movies["label"]]
-    texts, table = models.columns(wiki)
+    texts, table = data.columns(wiki)
     assert list(table.columns) == data.TOXICITY and len(table) == len(texts) == len(wiki)

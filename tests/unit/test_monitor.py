@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import rel_entr
 
-from textclf_lesson import baselines, data
-from textclf_lesson.monitor import Monitor, corridor, kl, psi, smooth
-from textclf_lesson.serve.counters import Counters, Log
-from textclf_lesson.traffic import EDGES, Window, read_log, windows
+from textclf_lesson import data
+from textclf_lesson.deploy.monitor import Monitor, corridor, kl, psi, smooth
+from textclf_lesson.deploy.serve.counters import Counters, Log
+from textclf_lesson.deploy.traffic import EDGES, Window, read_log, windows
+from textclf_lesson.models import baselines
 
 CLASSES = ["negative", "positive"]
 counts = st.integers(2, 30).flatmap(lambda k: st.lists(st.integers(0, 10_000), min_size=k, max_size=k).filter(any))

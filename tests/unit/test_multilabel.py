@@ -7,8 +7,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_fscore_support, roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
 
-from textclf_lesson import baselines, data, metrics
-from textclf_lesson.thresholds import tune
+from textclf_lesson import data
+from textclf_lesson.evaluate import metrics
+from textclf_lesson.evaluate.thresholds import tune
+from textclf_lesson.models import baselines
 
 LABELS = data.TOXICITY
 

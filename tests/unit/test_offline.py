@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from textclf_lesson import offline, runner
+from textclf_lesson.base import offline
+from textclf_lesson.base.errors import OfflineError
+from textclf_lesson.course import runner
 
 # 192.0.2.1 and 2001:db8::1 are addresses for documentation (RFC 5737, RFC 3849): nobody answers there.
 # A helper in the notebook tells the whole chain of an exception, since libraries wrap it in their own.
@@ -156,7 +158,7 @@ def test_this_machine_may_be_looked_up(event, host):
 @pytest.mark.parametrize("event", sorted(offline.LOOKUPS))
 @pytest.mark.parametrize("host", ELSEWHERE)
 def test_nobody_else_may_be_looked_up(event, host):
-    with pytest.raises(offline.OfflineError, match="the network is cut"):
+    with pytest.raises(OfflineError, match="the network is cut"):
         offline._audit(event, (host,))
 
 
@@ -167,11 +169,11 @@ def test_unix_sockets_stay_open():
 
 @pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="only Linux has a third kind of socket to try")
 def test_a_kind_of_socket_the_guard_knows_nothing_about_is_refused():
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as other, pytest.raises(offline.OfflineError):
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as other, pytest.raises(OfflineError):
         offline._audit("socket.connect", (other, (0, 0)))
 
 
 def test_these_tests_themselves_run_with_the_network_cut():
     """conftest.py sets the variable for this process and thereby for the kernels in which nbval runs the lessons."""
-    with pytest.raises(offline.OfflineError):
+    with pytest.raises(OfflineError):
         socket.create_connection(("192.0.2.1", 80), timeout=0.2)

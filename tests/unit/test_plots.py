@@ -11,7 +11,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from nbclient import NotebookClient
 
-from textclf_lesson import baselines, data, metrics, plots, render
+from textclf_lesson import data
+from textclf_lesson.course import render
+from textclf_lesson.evaluate import metrics
+from textclf_lesson.models import baselines
+from textclf_lesson.plots import charts
 
 matplotlib.use("Agg")
 
@@ -25,7 +29,7 @@ def shown(monkeypatch):
         fig.canvas.draw()
         figures.append((fig, metadata["image/png"]["alt"]))
 
-    monkeypatch.setattr(plots, "display", collect)
+    monkeypatch.setattr(charts, "display", collect)
     return figures
 
 
@@ -73,19 +77,19 @@ def test_show_refuses_a_figure_that_cannot_be_read(words, alt, complaint):
     fig, axis = plt.subplots()
     axis.set(**{"title": "t", "xlabel": "x", "ylabel": "y"} | words)
     with pytest.raises(ValueError, match=complaint):
-        plots.show(fig, alt=alt)
+        charts.show(fig, alt=alt)
     assert not plt.fignum_exists(fig.number), "a refused figure must not appear at the end of the cell"
 
 
 def test_neighbours_in_the_palette_differ_in_grey_and_in_dash():
-    greys = [greyness(colour) for colour in plots.PALETTE]
+    greys = [greyness(colour) for colour in charts.PALETTE]
     assert min(abs(a - b) for a, b in pairwise(greys)) > 0.1
-    assert len(set(map(str, plots.DASHES))) == len(set(plots.MARKERS)) == len(plots.PALETTE)
+    assert len(set(map(str, charts.DASHES))) == len(set(charts.MARKERS)) == len(charts.PALETTE)
 
 
 def test_the_confusion_matrix_shows_shares_of_each_true_class(reuters, shown):
     names, y, pred, _ = reuters
-    plots.confusion_matrix(y, pred, names, alt="Most articles are on the diagonal.")
+    charts.confusion_matrix(y, pred, names, alt="Most articles are on the diagonal.")
     (fig, alt) = shown[0]
     (axis,) = fig.axes
     assert alt == "Most articles are on the diagonal."
@@ -100,7 +104,7 @@ def test_the_confusion_matrix_shows_shares_of_each_true_class(reuters, shown):
 def test_strongest_words_draws_one_panel_per_class_with_its_words(reuters, shown):
     names, *_, model = reuters
     words = baselines.strongest_words(model, k=6)
-    plots.strongest_words(words, names, alt="Words of trade.", columns=3)
+    charts.strongest_words(words, names, alt="Words of trade.", columns=3)
     axes = [axis for axis in shown[0][0].axes if axis.axison]
     assert [axis.get_title() for axis in axes] == names
     for axis, (_, table) in zip(axes, words.groupby("class"), strict=True):
@@ -112,7 +116,7 @@ def test_learning_curve_draws_means_and_the_target(shown):
     scores = pd.DataFrame(
         {"model": ["a", "a", "a", "a", "b"], "rows": [10, 10, 20, 20, 10], "accuracy": [0.5, 0.7, 0.7, 0.8, 0.9]}
     )
-    plots.learning_curve(scores, alt="Both rise.", target=0.75)
+    charts.learning_curve(scores, alt="Both rise.", target=0.75)
     (axis,) = shown[0][0].axes
     first = axis.containers[0].lines[0]
     assert first.get_xdata().tolist() == [10, 20]
@@ -125,7 +129,7 @@ def test_quality_against_draws_every_model_with_its_interval(reuters, shown):
     _, y, pred, _ = reuters
     low, high = metrics.interval(y, pred)
     row = {"accuracy": metrics.report(y, pred).accuracy, "low": low, "high": high, "ms": 0.5}
-    plots.quality_against(pd.DataFrame({"tf-idf": row, "twin": row}).T, "ms", "ms per text", alt="Two twins.")
+    charts.quality_against(pd.DataFrame({"tf-idf": row, "twin": row}).T, "ms", "ms per text", alt="Two twins.")
     (axis,) = shown[0][0].axes
     assert axis.get_xlabel() == "ms per text (logarithmic)"
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["tf-idf", "twin"]
@@ -135,11 +139,11 @@ def test_quality_against_draws_every_model_with_its_interval(reuters, shown):
 
 def test_a_label_without_a_name_is_refused_and_not_left_out(shown):
     with pytest.raises(ValueError, match="label 2, which is not in the set"):
-        plots.confusion_matrix([0, 1, 2], [0, 1, 1], ["a", "b"], alt="Two classes.")
+        charts.confusion_matrix([0, 1, 2], [0, 1, 1], ["a", "b"], alt="Two classes.")
     words = pd.DataFrame({"class": [0, -1], "word": ["x", "y"], "weight": [1.0, 2.0]})
     with pytest.raises(ValueError, match="label -1, which is not in the set"):
-        plots.strongest_words(words, ["a", "b"], alt="Words.")
-    plots.strongest_words(words.assign(**{"class": ["b", "a"]}), ["a", "b"], alt="Words of named classes.")
+        charts.strongest_words(words, ["a", "b"], alt="Words.")
+    charts.strongest_words(words.assign(**{"class": ["b", "a"]}), ["a", "b"], alt="Words of named classes.")
     assert [axis.get_title() for axis in shown[0][0].axes if axis.axison] == ["b", "a"]
     assert len(shown) == 1
 
@@ -147,6 +151,6 @@ def test_a_label_without_a_name_is_refused_and_not_left_out(shown):
 def test_more_models_than_markers_are_all_drawn(shown):
     many = [f"model {number}" for number in range(9)]
     scores = pd.DataFrame({"model": many * 2, "rows": [10] * 9 + [20] * 9, "accuracy": np.linspace(0.5, 0.9, 18)})
-    plots.learning_curve(scores, alt="Nine models.")
-    plots.loss_curves(range(9), alt="Nine losses.")
+    charts.learning_curve(scores, alt="Nine models.")
+    charts.loss_curves(range(9), alt="Nine losses.")
     assert [len(fig.axes[0].get_legend().get_texts()) for fig, _ in shown] == [9, 9]

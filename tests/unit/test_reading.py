@@ -20,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textclf_lesson import data
-from textclf_lesson.baselines import pipeline
+from textclf_lesson.base.errors import DataError
+from textclf_lesson.models.baselines import pipeline
 
 WORDS = ["film", "plot", "cast", "scene", "music", "ending", "joke", "script", "hero", "camera"]
 TEXTS = [f"{a} {b} number {i}" for i, (a, b) in enumerate(itertools.product(WORDS, WORDS))]
@@ -53,7 +54,7 @@ def message(error) -> str:
 
 
 def refused(*arguments, **options) -> str:
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(DataError) as error:
         data.read(*arguments, **options)
     return message(error)
 
@@ -493,7 +494,7 @@ rows_of_text = st.lists(st.tuples(st.one_of(few, cell), st.sampled_from(["a", "b
 def read_or_none(source, **options):
     try:
         return data.read(source, **options)
-    except data.DataError as error:  # nothing to learn from: which tables those are is tested above
+    except DataError as error:  # nothing to learn from: which tables those are is tested above
         assert "no row that can be used" in str(error) or "the label" in str(error), error
         return None
 

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textclf_lesson import baselines, data, robustness
-from textclf_lesson.robustness import ATTACKS, attack, failure_table, is_rude, plain
+from textclf_lesson import data
+from textclf_lesson.evaluate import robustness
+from textclf_lesson.evaluate.robustness import ATTACKS, attack, failure_table, is_rude, plain
+from textclf_lesson.models import baselines
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,10 @@ import nbformat
 import psutil
 import pytest
 
-from textclf_lesson import machine, runner, waits
-from textclf_lesson.render import to_html
+from textclf_lesson.base import machine
+from textclf_lesson.base.errors import Interrupted
+from textclf_lesson.course import runner, waits
+from textclf_lesson.course.render import to_html
 
 LESSON = ("# 7 · A trial", "print('✓ one holds')\nprint('✓ so does two')", "1 + 1", "import time; time.sleep(0.3)")
 
@@ -230,7 +232,7 @@ def test_an_interrupted_run_says_what_was_done_and_leaves_no_kernel_behind(make_
     sleeps = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
     path, last = make_notebook(sleeps, name="08_another.ipynb"), tmp_path / "09_last.ipynb"
     shutil.rmtree(tmp_path.parent / "docs", ignore_errors=True)  # another test's book of times
-    code = "import sys; from pathlib import Path; from textclf_lesson.runner import run\n"
+    code = "import sys; from pathlib import Path; from textclf_lesson.course.runner import run\n"
     code += f"sys.exit(run([Path(p) for p in {[str(done), str(path), str(last)]}], Path('out')))"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     child = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, **pipes)
@@ -255,7 +257,7 @@ def test_an_interrupted_run_says_what_was_done_and_leaves_no_kernel_behind(make_
 
 def test_interrupted_in_its_first_lesson_a_run_says_that_none_was_finished(tmp_path):
     first, second = tmp_path / "01_trial.ipynb", tmp_path / "02_trial.ipynb"
-    stop = runner.Interrupted("01_trial.ipynb, cell [7] `trainer.train()`")
+    stop = Interrupted("01_trial.ipynb, cell [7] `trainer.train()`")
     assert runner.farewell(stop, [first, second], 0) == [
         "Interrupted at 01_trial.ipynb, cell [7] `trainer.train()`.",
         "No lesson was finished.",

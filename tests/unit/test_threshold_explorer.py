@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score, recall_score
 from sklearn.pipeline import make_pipeline
 
-from textclf_lesson import data, plots
+from textclf_lesson import data
+from textclf_lesson.plots import charts
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def films():
 @pytest.mark.parametrize("threshold", [0.01, 0.3, 0.77, 0.99])
 def test_moving_the_slider_tells_precision_and_recall(films, threshold):
     truth, probability = films
-    slider, sentence = plots.threshold_slider(truth, probability).children
+    slider, sentence = charts.threshold_slider(truth, probability).children
     slider.value = threshold
     said = probability >= threshold
     assert f"precision {precision_score(truth, said, zero_division=0):.2f}" in sentence.value
@@ -37,7 +38,7 @@ def shown(films, monkeypatch, live: bool):
     monkeypatch.setenv("TEXTCLF_PROGRESS", "1" if live else "0")
     InteractiveShell.instance()  # displays are captured where there is a shell to show them in
     with capture_output() as captured:
-        plots.threshold_explorer(*films, alt="Precision and recall against the threshold.")
+        charts.threshold_explorer(*films, alt="Precision and recall against the threshold.")
     return captured.outputs
 
 

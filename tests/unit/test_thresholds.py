@@ -11,8 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
 
-from textclf_lesson import baselines, data
-from textclf_lesson.thresholds import Thresholds, tune
+from textclf_lesson import data
+from textclf_lesson.evaluate.thresholds import Thresholds, tune
+from textclf_lesson.models import baselines
 
 
 @pytest.fixture(scope="module")

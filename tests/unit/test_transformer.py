@@ -24,17 +24,21 @@ from sklearn.preprocessing import FunctionTransformer
 from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from textclf_lesson import data, export, finetuning, models
-from textclf_lesson.adapters import LoRA
-from textclf_lesson.onnx_classifier import OnnxClassifier
-from textclf_lesson.transformer import TransformerClassifier
+from textclf_lesson import data
+from textclf_lesson.base import machine
+from textclf_lesson.base.errors import ModelError
+from textclf_lesson.deploy import export
+from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
+from textclf_lesson.models import encoders, tokens
+from textclf_lesson.models.adapters import LoRA
+from textclf_lesson.models.transformer import TransformerClassifier
 
 FULL_DATA = Path(os.environ.get("TEXTCLF_FULL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 TINY = {"epochs": 1, "max_length": 32, "freeze_embeddings": True, "precision": "fp32"}
 
 
 def sample(name: str, split: str, n: int):
-    return models.columns(data.load(name)[split].shuffle(seed=0).select(range(n)))
+    return data.columns(data.load(name)[split].shuffle(seed=0).select(range(n)))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +135,7 @@ def test_predictions_are_float32_after_training_in_bfloat16(movies, tmp_path):
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists() or torch.accelerator.is_available(), reason="asks Linux's CPU")
 def test_bfloat16_is_used_where_the_processor_has_it():
     flags = set(re.search(r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)[1].split())
-    assert finetuning.has_bf16() == ("amx_bf16" in flags)
+    assert machine.has_bf16() == ("amx_bf16" in flags)
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="asks what oneDNN computes with")
@@ -223,7 +227,7 @@ def test_the_loss_is_given_logits_and_targets(movies, comments):
 
 def test_frozen_embeddings_stay(movies):
     texts, labels = (column[:64] for column in movies[0])
-    before = models.encoder("minilm")[0].get_input_embeddings().weight
+    before = encoders.encoder("minilm")[0].get_input_embeddings().weight
     for frozen in (True, False):
         classifier = TransformerClassifier(**TINY | {"freeze_embeddings": frozen}).fit(texts, labels)
         after = classifier.model_.get_input_embeddings().weight
@@ -329,7 +333,7 @@ def test_whole_numbers_come_back_as_such(movies, tmp_path):
 def test_a_missing_file_is_named(saved, tmp_path, gone):
     folder = shutil.copytree(saved, tmp_path / "copy")
     (folder / gone).unlink()
-    with pytest.raises(models.ModelError) as error:
+    with pytest.raises(ModelError) as error:
         TransformerClassifier.load(folder)
     assert f"lacks {gone}" in first_line(error)
 
@@ -339,7 +343,7 @@ def test_a_damaged_file_is_refused(saved, tmp_path, name):
     folder = shutil.copytree(saved, tmp_path / "copy")
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises(models.ModelError) as error:
+    with pytest.raises(ModelError) as error:
         TransformerClassifier.load(folder)
     assert "damaged" in first_line(error)
 
@@ -348,13 +352,13 @@ def test_pickled_weights_are_refused(saved, tmp_path):
     folder = shutil.copytree(saved, tmp_path / "copy")
     torch.save(torch.nn.Linear(2, 2).state_dict(), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(models.ModelError, match="a pickle, which can run code"):
+    with pytest.raises(ModelError, match="a pickle, which can run code"):
         TransformerClassifier.load(folder)
 
 
 def test_an_encoder_is_not_taken_for_a_classifier():
-    with pytest.raises(models.ModelError) as error:
-        TransformerClassifier.load(models.locate("minilm"))
+    with pytest.raises(ModelError) as error:
+        TransformerClassifier.load(encoders.locate("minilm"))
     assert "not a trained classifier" in first_line(error) and ".fit(texts, labels)" in first_line(error)
 
 
@@ -375,7 +379,7 @@ def adapted(movies):
 
 def test_an_adapter_learns_and_leaves_the_rest(adapted, movies):
     assert adapted.score(*movies[1]) > 0.65
-    before = models.encoder("minilm")[0].state_dict()
+    before = encoders.encoder("minilm")[0].state_dict()
     after = adapted.model_.bert.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert len(changed) == 6 * 6 + 1 and all(name.endswith("weight") for name in changed)
@@ -391,7 +395,7 @@ def test_the_whole_model_and_its_adapter_are_saved(adapted, movies, tmp_path):
     assert again.get_params() == adapted.get_params() and again.adapter == LoRA(8, 16)
     classify = transformers.pipeline("text-classification", str(tmp_path))
     assert [answer["label"] for answer in classify(texts)] == adapted.predict(texts).tolist()
-    base = AutoModelForSequenceClassification.from_pretrained(models.locate("minilm"), num_labels=2)
+    base = AutoModelForSequenceClassification.from_pretrained(encoders.locate("minilm"), num_labels=2)
     plain = peft.PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
     with torch.inference_mode():
         logits = plain(**adapted.tokenizer_(texts, padding=True, return_tensors="pt")).logits
@@ -417,7 +421,7 @@ def test_the_adapter_alone_is_a_few_megabytes_and_enough(adapted, movies, tmp_pa
     assert again.history_ == adapted.history_ and again.classes_.tolist() == adapted.classes_.tolist()
     assert 'TransformerClassifier.load("this/folder")' in (tmp_path / "README.md").read_text()
     (tmp_path / "config.json").unlink()
-    with pytest.raises(models.ModelError, match="lacks a file, or one is damaged"):
+    with pytest.raises(ModelError, match="lacks a file, or one is damaged"):
         TransformerClassifier.load(tmp_path)
 
 
@@ -427,7 +431,7 @@ def test_an_adapter_whose_encoder_is_gone_is_told(tmp_path, movies):
     TransformerClassifier(encoder, **TINY, adapter={"rank": 2}).fit(texts, labels).save(tmp_path / "a", whole=False)
     assert TransformerClassifier.load(tmp_path / "a").adapter.rank == 2
     encoder.rename(tmp_path / "elsewhere")
-    with pytest.raises(models.ModelError) as error:
+    with pytest.raises(ModelError) as error:
         TransformerClassifier.load(tmp_path / "a")
     assert "holds an adapter alone, and its encoder" in first_line(error) and "cannot be had" in first_line(error)
 
@@ -489,7 +493,7 @@ def trained_here(folder: Path, kind: str, texts: list[str]) -> Path:
         size = {"max_position_embeddings": 64, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
         config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **SMALL, **size)
     else:
-        tokenizer = AutoTokenizer.from_pretrained(models.locate("minilm"))
+        tokenizer = AutoTokenizer.from_pretrained(encoders.locate("minilm"))
         config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **ENCODERS[kind])
     transformers.AutoModel.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -543,7 +547,7 @@ def test_positions_limit_the_length_where_the_tokenizer_does_not(movies, tmp_pat
 
 
 def test_a_classifier_made_without_this_package_is_loaded(tmp_path, movies):
-    folder = models.locate("minilm")
+    folder = encoders.locate("minilm")
     names = {0: "bad", 1: "good", 2: "so-so"}
     AutoModelForSequenceClassification.from_pretrained(folder, id2label=names, num_labels=3).save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path)
@@ -557,8 +561,8 @@ def test_the_same_lines_on_sst2():
     sst2 = data.load("sst2", source=FULL_DATA / "sst2")
     rows = sst2["train"].shuffle(seed=0).select(range(800))
     classifier = TransformerClassifier(epochs=2, max_length=48, learning_rate=2e-4)
-    classifier.fit(*models.columns(rows))
-    assert classifier.score(*models.columns(sst2["test"])) > 0.7
+    classifier.fit(*data.columns(rows))
+    assert classifier.score(*data.columns(sst2["test"])) > 0.7
 
 
 # --- odd and wrong input ----------------------------------------------------------------------------------------------
@@ -657,7 +661,7 @@ def test_prediction_needs_training():
 
 def test_batches_hold_every_row_once_and_few_tokens():
     lengths = [random.Random(0).randint(1, 600) for _ in range(500)]
-    batches = finetuning.batches(lengths, 512)
+    batches = tokens.batches(lengths, 512)
     assert sorted(itertools.chain(*batches)) == list(range(500))
     assert all(len(batch) == 1 or max(lengths[row] for row in batch) * len(batch) <= 512 for batch in batches)
     sizes = [[lengths[row] for row in batch] for batch in batches]

@@ -6,45 +6,22 @@ else: when a submission is graded, the answer lives in another process, and only
 """
 
 import copy
+import difflib
 import functools
+import importlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from textclf_lesson.catalog import AssetError
+from textclf_lesson.base.errors import AssetError, CheckFailed, CheckFault, NotYet
 
 # Where a check's ticks go. The grader, which runs several checks at once, listens elsewhere.
 say: ContextVar[Callable[[str], None]] = ContextVar("say", default=print)
 
 BLANK = "Nothing returned yet in `{name}`. Replace the line `raise NotYet()` by your answer."
-
-
-class NotYet(NotImplementedError):
-    """What a blank raises until it is filled in."""
-
-    def __init__(self, text: str = "Not answered yet: replace the line `raise NotYet()` by your answer."):
-        super().__init__(text)
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"✗ {self}"]
-
-
-class CheckFailed(AssertionError):
-    """The answer is not right yet. Its text is one sentence for the learner; a notebook shows that and no more."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"✗ {self}"]
-
-
-class CheckFault(CheckFailed):
-    """The check itself failed: a fault of the course or of the machine. It says nothing about the answer, so
-    `textclf grade` takes no point for it."""
-
-
-class Stopped(BaseException):
-    """The process that held the answer had to be ended. No Exception: a check must not take it for the learner's."""
 
 
 def item(judge: Callable[..., Iterator[str]]) -> Callable[..., float | None]:
@@ -77,7 +54,28 @@ def item(judge: Callable[..., Iterator[str]]) -> Callable[..., float | None]:
         say.get()(" · ".join(tick if tick.startswith("✗") else f"✓ {tick}" for tick in ticks))
         return points
 
+    check.is_item = True
     return check
+
+
+def items(exercise: str) -> dict[str, Callable]:
+    """The checks of an exercise ("05") by the names of its items, in their order; its quiz is not among them."""
+    module = importlib.import_module(f"textclf_lesson.check.ex{exercise}")
+    return {
+        name: one
+        for name, one in vars(module).items()
+        if getattr(one, "is_item", False) and one.__module__ == module.__name__
+    }
+
+
+def guess(module: str) -> Callable[[str], Any]:
+    """A `__getattr__` for the module of an exercise: what a misspelt check may have meant."""
+
+    def missing(name: str) -> Any:
+        near = difflib.get_close_matches(name, [*vars(sys.modules[module])], n=1)
+        raise AttributeError(f"There is no check.{name}." + (f" Did you mean check.{near[0]}?" if near else ""))
+
+    return missing
 
 
 class Answer:

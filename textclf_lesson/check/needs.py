@@ -1,6 +1,6 @@
 """What grading an assignment needs in the cache: what its checks read, and the cells of the exercise itself."""
 
-from textclf_lesson import assets
+from textclf_lesson.assets import cache
 
 # Assignment: assets. tests/exercises/test_fairness.py holds the table against the code.
 ASSETS = {
@@ -16,14 +16,15 @@ ASSETS = {
     "10": ("snippets", "newsgroups-reuters"),
     "11": ("snippets", "minilm"),
     "12": ("snippets",),
-    "13": (),
-    "14": ("wiki-comments",),
+    "13": ("snippets",),
+    "14": (),
+    "15": ("wiki-comments",),
 }
 
 
 def missing(assignment: str) -> list[str]:
     """The assets that an assignment ("01_framing") needs and the cache lacks, or holds damaged; every file is read."""
-    return [name for name in ASSETS.get(assignment[:2], ()) if assets.verify(name)]
+    return [name for name in ASSETS.get(assignment[:2], ()) if cache.verify(name)]
 
 
 def prepare(assignment: str) -> None:
@@ -32,10 +33,10 @@ def prepare(assignment: str) -> None:
     Raises AssetError, ModelError or OSError if that is not possible.
     """
     if "wordnet" in ASSETS.get(assignment[:2], ()):
-        from textclf_lesson import wordnet
+        from textclf_lesson.training import wordnet
 
         wordnet.synonyms("film")
     if assignment[:2] == "09":
-        from textclf_lesson import models
+        from textclf_lesson.models import checkpoints
 
-        models.checkpoint("sentiment")
+        checkpoints.load("sentiment")

@@ -16,7 +16,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from textclf_lesson.check.core import Answer, CheckFailed, item
+from textclf_lesson.base.errors import CheckFailed
+from textclf_lesson.check.core import Answer, item
 
 LETTERS = "abcdefgh"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 @cache
 def rubric_of(lesson: str) -> list[dict[str, Any]]:
-    """The items of a practical ("14"), each with `name`, `points`, `earns`, `artefact`; none for other lessons."""
+    """The items of a practical ("15"), each with `name`, `points`, `earns`, `artefact`; none for other lessons."""
     path = resources.files(__package__).joinpath("rubrics", f"{lesson}.toml")
     if not path.is_file():
         return []
@@ -24,11 +24,11 @@ def rubric_of(lesson: str) -> list[dict[str, Any]]:
 
 
 def rubric(lesson: str) -> None:
-    """Show the rubric of a practical ("14") below the cell. Raises ValueError for a lesson without one."""
+    """Show the rubric of a practical ("15") below the cell. Raises ValueError for a lesson without one."""
     from IPython.display import display
 
     if not (items := rubric_of(lesson)):
-        raise ValueError(f"There is no rubric for lesson {lesson!r}; the practical is '14'.")
+        raise ValueError(f"There is no rubric for lesson {lesson!r}; the practical is '15'.")
     lines = ["| item | points | what earns them |", "|---|---|---|"]
     lines += [f"| `{entry['name']}` | {entry['points']} | {entry['earns']} |" for entry in items]
     lines.append(f"| together | {sum(entry['points'] for entry in items)} | |")

@@ -1,12 +1,13 @@
 """What checks share: data sets as tables, what the course's studies found, a film classifier. Made once."""
 
-import json
 from functools import cache
 from typing import Any
 
 import pandas as pd
 
-from textclf_lesson import baselines, choosing, data
+from textclf_lesson import data
+from textclf_lesson.evaluate import evidence
+from textclf_lesson.models import baselines
 
 
 @cache
@@ -22,15 +23,11 @@ def film_classifier() -> Any:
     return baselines.pipeline("tfidf", "logreg").fit(train["text"], train["label"])
 
 
-@cache
-def runs(name: str) -> pd.DataFrame:
-    """The runs of a stored study, a row each: settings and result."""
-    stored = json.loads(choosing.EVIDENCE.with_name(f"{name}.json").read_text(encoding="utf-8"))
-    return pd.DataFrame([run["settings"] | run["result"] for run in stored["runs"]])
+runs = cache(evidence.runs)
 
 
 @cache
 def levels_of(task: str) -> dict[str, dict[str, Any]]:
     """What the study of levels says of each, on all rows of a task."""
-    stored = json.loads(choosing.EVIDENCE.read_text(encoding="utf-8"))["runs"]
+    stored = evidence.study("levels")["runs"]
     return next(run["result"] for run in stored if run["settings"] == {"part": "levels", "task": task})

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from textclf_lesson.base.errors import DataError
 from textclf_lesson.data.delimited import parse
 
 KINDS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -32,10 +33,6 @@ _UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
     b"BZh": bz2.decompress,
     b"\xfd7zXZ\x00": lzma.decompress,
 }
-
-
-class DataError(ValueError):
-    """A data set cannot be had as asked: the message says why and what to do."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from textclf_lesson.data.files import DataError
+from textclf_lesson.base.errors import DataError
 from textclf_lesson.data.ledger import Ledger
 
 _ZERO_ONE = {"0": 0, "0.0": 0, "false": 0, "no": 0, "1": 1, "1.0": 1, "true": 1, "yes": 1}

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pandas as pd
 
-from textclf_lesson.data.files import DataError, Table
+from textclf_lesson.base.errors import DataError
+from textclf_lesson.data.files import Table
 
 _COLUMNS = ["source", "line", "reason", "row"]
 

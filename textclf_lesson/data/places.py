@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from textclf_lesson.base.errors import DataError
 from textclf_lesson.data.files import (
     DAMAGED,
     KINDS,
     PACKINGS,
-    DataError,
     Table,
     decode,
     kind,

@@ -10,8 +10,9 @@ import datasets
 import numpy as np
 import pandas as pd
 
+from textclf_lesson.base.errors import DataError
 from textclf_lesson.data.cards import counts
-from textclf_lesson.data.files import SPLIT_NAMES, DataError, Table, arrow
+from textclf_lesson.data.files import SPLIT_NAMES, Table, arrow
 from textclf_lesson.data.labels import targets, without_absent, written
 from textclf_lesson.data.ledger import Ledger
 from textclf_lesson.data.places import tables

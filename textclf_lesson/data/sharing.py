@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from textclf_lesson.data.files import DataError
+from textclf_lesson.base.errors import DataError
 from textclf_lesson.data.ledger import Ledger
 from textclf_lesson.data.splits import SPLITS, divide_evenly, keyed, separate
 

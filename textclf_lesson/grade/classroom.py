@@ -14,10 +14,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from textclf_lesson import __version__, assets
+from textclf_lesson import __version__
+from textclf_lesson.assets import cache
+from textclf_lesson.base.errors import GradingError
 from textclf_lesson.check import needs
 from textclf_lesson.grade import artefacts, handed_in, process, sitting
-from textclf_lesson.grade.assignment import Assignment, GradingError, of_submission, read_assignments
+from textclf_lesson.grade.assignment import Assignment, of_submission, read_assignments
 from textclf_lesson.grade.handed_in import Found, HandedIn
 from textclf_lesson.grade.marking import Mark, Marks, mark
 
@@ -183,14 +185,14 @@ def _be_ready(assignments: set[str], hidden: list[Path], console: Console) -> No
     if lacking:
         which = " and ".join(name for name, names in wanted.items() if names)
         raise GradingError(
-            f"Nothing was graded: {which} cannot be, without {', '.join(lacking)}, which the cache ({assets.home()}) "
+            f"Nothing was graded: {which} cannot be, without {', '.join(lacking)}, which the cache ({cache.home()}) "
             f"lacks or holds damaged. While online, run `textclf fetch {' '.join(lacking)}`"
-            f"{' and `textclf fetch --verify`' if any(map(assets.is_ready, lacking)) else ''}, then grade again."
+            f"{' and `textclf fetch --verify`' if any(map(cache.is_ready, lacking)) else ''}, then grade again."
         )
-    cache = assets.home().resolve()
-    if inside := next((folder for folder in hidden if cache.is_relative_to(folder.resolve())), None):
+    kept = cache.home().resolve()
+    if inside := next((folder for folder in hidden if kept.is_relative_to(folder.resolve())), None):
         raise GradingError(
-            f"Nothing was graded: the cache ({cache}) lies in {inside}, which is hidden from submissions. Move it, and "
+            f"Nothing was graded: the cache ({kept}) lies in {inside}, which is hidden from submissions. Move it, and "
             "set TEXTCLF_HOME to where it then is."
         )
     for name in sorted(assignments):

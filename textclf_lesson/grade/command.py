@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from textclf_lesson import course
-from textclf_lesson.grade.assignment import GradingError
+from textclf_lesson.base import runtime
+from textclf_lesson.base.errors import GradingError
 
 SUPPORTED = ("linux", "darwin")
 SHOWN = 10  # files that were not graded, on the terminal; the CSV file and the page have all
@@ -100,7 +100,7 @@ def _tell(console: Console, sentence: str) -> int:
 def _share_cores(shares: int) -> None:
     """Divide the cores: for the checks, which run in this process, and for the submissions, which read the variable."""
     try:
-        os.environ["TEXTCLF_THREADS"] = str(course.limit_threads(shares))
+        os.environ["TEXTCLF_THREADS"] = str(runtime.limit_threads(shares))
     except ValueError as problem:
         raise GradingError(str(problem)) from None
 

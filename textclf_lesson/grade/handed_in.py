@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import cmp_to_key
 from pathlib import Path
 
+from textclf_lesson.base.errors import GradingError, Unopened, Unreadable
 from textclf_lesson.grade import names, unpack
-from textclf_lesson.grade.assignment import GradingError, Unreadable, notebook_cells
+from textclf_lesson.grade.assignment import notebook_cells
 
 DEEPEST = 4  # archives inside archives
 LIKE_NOTEBOOKS = {
@@ -167,7 +168,7 @@ def _archive(found: Found, handed: HandedIn, depth: int) -> None:
     before = len(handed.notebooks) + len(handed.others)
     try:
         problems = unpack.unpack(found.path, target)
-    except unpack.Unopened as problem:
+    except Unopened as problem:
         return handed.leave(found, str(problem))
     for name, reason in problems:
         handed.leave(Found(found.path, f"{found.name}/{name}" if name else found.name), reason)

@@ -14,6 +14,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from textclf_lesson.base.errors import Refused
+
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, READ_ONLY = 442, -100, 0x8000, 1
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION_3 = 24, 38, 0x20080522
@@ -32,14 +34,6 @@ STARTS = (
 LISTS = ("os.listdir", "os.scandir", "glob.glob", "os.chdir")
 CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink", "os.chmod")
 CHANGES += ("os.chown", "shutil.rmtree", "shutil.move")
-
-
-class Refused(PermissionError):
-    """Something that a graded answer must not do. `where`: the file that it would have done that to, if any."""
-
-    def __init__(self, text: str, where: object = None):
-        super().__init__(text)
-        self.where = where
 
 
 class _Attributes(ctypes.Structure):

@@ -9,11 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textclf_lesson.check.core import CheckFailed, CheckFault, NotYet, Stopped, say
-from textclf_lesson.grade.artefacts import Artefacts, Missing
-from textclf_lesson.grade.assignment import Assignment, Cell, Item, Unreadable, cells_to_run
+from textclf_lesson.base.errors import (
+    AnswerError,
+    CheckFailed,
+    CheckFault,
+    Killed,
+    Missing,
+    NotYet,
+    Stopped,
+    Unreadable,
+)
+from textclf_lesson.check.core import say
+from textclf_lesson.grade.artefacts import Artefacts
+from textclf_lesson.grade.assignment import Assignment, Cell, Item, cells_to_run
 from textclf_lesson.grade.process import Limits
-from textclf_lesson.grade.sitting import AnswerError, Killed, Sitting
+from textclf_lesson.grade.sitting import Sitting
 from textclf_lesson.grade.worker import MISSING
 
 # What can be said of an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course or of the

@@ -1,5 +1,6 @@
 """Starting, watching and ending the process of a submission, and all that it starts itself."""
 
+import functools
 import json
 import os
 import shutil
@@ -9,12 +10,12 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import psutil
 
-from textclf_lesson import IDLE_THREADS, assets
+from textclf_lesson import IDLE_THREADS
+from textclf_lesson.assets import cache
 
 NAMESPACES = ["unshare", "--map-root-user", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -35,7 +36,7 @@ class Limits:
     processes: int = 64
 
 
-@cache
+@functools.cache
 def has_namespaces() -> bool:
     """Whether the kernel's fence can be put up here (most Linux systems; not macOS, not every container)."""
     if not shutil.which("unshare"):
@@ -61,7 +62,7 @@ def launch(scratch: Path, hidden: list[Path], limits: Limits, handle: int) -> su
         "memory": limits.memory,
         "cpu": int(2 * limits.total),
         "file_size": limits.file_size,
-        "home": str(assets.home()),
+        "home": str(cache.home()),
     }
     command = [sys.executable, "-P", "-m", f"{__package__}.worker", str(handle), json.dumps(settings)]
     return subprocess.Popen(
@@ -79,7 +80,7 @@ def _environment(scratch: Path) -> dict[str, str]:
     """What the submission needs to know of this process's environment, and no more: no tokens, no keys."""
     return {name: os.environ[name] for name in KEPT if name in os.environ} | {
         # As this process has it: the cache may hang on a variable, or a working directory, that the submission lacks.
-        "TEXTCLF_HOME": str(assets.home()),
+        "TEXTCLF_HOME": str(cache.home()),
         "TEXTCLF_OFFLINE": "1",
         "TEXTCLF_PROGRESS": "0",
         "MPLBACKEND": "Agg",

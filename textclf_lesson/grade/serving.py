@@ -9,8 +9,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from textclf_lesson.serve.app import create_app
-from textclf_lesson.serve.wire import MAX_TEXTS
+from textclf_lesson.deploy.serve.app import create_app
+from textclf_lesson.deploy.serve.wire import MAX_TEXTS
 
 PATIENCE = 100  # seconds for an answer
 

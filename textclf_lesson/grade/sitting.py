@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from textclf_lesson.check.core import NotYet, Stopped
+from textclf_lesson.base.errors import AnswerError, Killed, NotYet, Stopped, WireError
 from textclf_lesson.grade import process, wire
 from textclf_lesson.grade.process import Limits
 
@@ -26,18 +26,6 @@ LOOK = 0.1  # seconds between two looks at a running submission
 LONGEST_GAP = 2.0  # seconds between two looks that count: where more pass, it was the grader that did not run
 START_LIMIT = 120  # seconds to start Python and import the libraries, on a busy machine
 interrupted = threading.Event()  # set once the grader is asked to stop: every sitting ends at its next look
-
-
-class AnswerError(Exception):
-    """The submission's code raised something; `kind` is the name of its type."""
-
-    def __init__(self, kind: str, text: str):
-        super().__init__(text)
-        self.kind = kind
-
-
-class Killed(Stopped):
-    """The process was ended by somebody else (the system, short of memory, or an administrator), or did not start."""
 
 
 class Sitting:
@@ -179,7 +167,7 @@ class Sitting:
             return wire.load(body, lambda number, name: Remote(self, number, name))
         except EOFError:
             raise self._died() from None
-        except wire.WireError as problem:
+        except WireError as problem:
             raise self._stopped(f"it sent {problem}") from None
 
     def _wait(self, size: int) -> bytes:

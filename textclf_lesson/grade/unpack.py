@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from textclf_lesson.grade.assignment import GradingError
+from textclf_lesson.base.errors import GradingError, Unopened
 
 ZIPS, TARS = {".zip"}, {".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz"}
 OTHERS = {".7z", ".rar", ".zst", ".lz", ".lzma", ".z", ".cab", ".arj"}  # no library of Python opens them
@@ -24,10 +24,6 @@ DAMAGE += (RuntimeError, OSError)
 
 # name, whether it is a plain file, time of its last change, and how to open it
 Member = tuple[str, bool, float, Callable[[], IO[bytes] | None]]
-
-
-class Unopened(ValueError):
-    """An archive that cannot be opened; the text says why."""
 
 
 def is_archive(name: str) -> bool:

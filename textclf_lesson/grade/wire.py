@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from textclf_lesson.base.errors import WireError
+
 LARGEST = 200_000_000  # bytes of one message; what a submission returns is small
 PLAIN = "biufU"  # kinds of arrays that are only numbers or text
 _HEAD = struct.Struct("!Q")
-
-
-class WireError(ValueError):
-    """A message that is broken, too large, or not of the kinds allowed."""
 
 
 def frame(body: bytes) -> bytes:

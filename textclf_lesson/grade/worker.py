@@ -17,8 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from textclf_lesson.catalog import AssetError
-from textclf_lesson.check.core import NotYet
+from textclf_lesson.base.errors import AssetError, NotYet
 from textclf_lesson.grade import jail, wire
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -213,7 +212,7 @@ def main(handle: int, settings: dict[str, Any]) -> None:
     import matplotlib.pyplot  # noqa: F401
     from IPython.core.history import HistoryManager
 
-    from textclf_lesson import check, course, data, metrics  # noqa: F401
+    from textclf_lesson.evaluate import metrics  # noqa: F401
 
     HistoryManager.enabled = False
     if settings["walls"]:

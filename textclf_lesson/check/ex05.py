@@ -1,0 +1,342 @@
+"""The items of exercise 5: multi-label toxicity."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import f1_score
+
+from textclf_lesson import data
+from textclf_lesson.base.errors import CheckFailed
+from textclf_lesson.check.core import Answer, close, compare, guess, item
+from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
+from textclf_lesson.check.sources import tables
+from textclf_lesson.evaluate import metrics, thresholds
+
+__getattr__ = guess(__name__)
+
+# --- toxicity ---------------------------------------------------------------------------------------------------------
+
+Rows = tuple[np.ndarray, np.ndarray]  # truth and probabilities, both (rows, labels)
+
+
+@cache
+def comments() -> tuple[list[str], dict[str, np.ndarray], dict[str, Any]]:
+    """The labels; of each split the truth, (rows, labels), and words as TF-IDF, a sparse matrix."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    labels = list(data.TOXICITY)
+    rows = {split: tables("wiki-toxicity")[split] for split in ("train", "validation", "test")}
+    words = TfidfVectorizer(sublinear_tf=True, min_df=2).fit(rows["train"]["text"])
+    truth = {split: table[labels].to_numpy() for split, table in rows.items()}
+    return labels, truth, {split: words.transform(table["text"]) for split, table in rows.items()}
+
+
+@cache
+def _judged() -> dict[str, Rows]:
+    """Of validation and test the truth, and what a linear model over words gives to each label."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    _, truth, words = comments()
+    model = OneVsRestClassifier(LogisticRegression(C=5, max_iter=1000)).fit(words["train"], truth["train"])
+    return {split: (truth[split], model.predict_proba(words[split])) for split in ("validation", "test")}
+
+
+def some_rows(split: str, seed: int, share: float = 0.9) -> Rows:
+    """Some of a split's rows, drawn by the seed."""
+    truth, probability = _judged()[split]
+    kept = np.random.default_rng(seed).random(len(truth)) < share
+    return truth[kept], probability[kept]
+
+
+def _f1(truth: np.ndarray, said: np.ndarray) -> np.ndarray:
+    return f1_score(truth, said, average=None, zero_division=0)
+
+
+def numbers_of(record: Mapping[str, Any], key: str, size: int) -> np.ndarray:
+    """An entry that is one number for each label. Raises CheckFailed for anything else."""
+    try:
+        numbers = np.asarray(record[key], dtype=float)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        numbers = np.array(np.nan)
+    if numbers.shape != (size,) or not np.isfinite(numbers).all():
+        raise CheckFailed(f"`{key}` should hold {size} numbers, one for each label, in the order of the columns.")
+    return numbers
+
+
+@item
+def head_step(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes a head's weights (labels, width), texts' vectors (batch, width), targets, a rate; returns new weights."""
+    import torch
+    import torch.nn.functional as F
+
+    _, truth, words = comments()
+    rows = np.random.default_rng(seed).choice(len(truth["train"]), 48, replace=False)
+    common = np.argsort(-np.asarray(words["train"].sum(axis=0)).ravel())[:60]  # words that occur in most comments
+    vectors = words["train"][rows][:, common].toarray()
+    given = [torch.tensor(each, dtype=torch.float32) for each in (vectors, truth["train"][rows])]
+    start = torch.tensor(np.random.default_rng(seed + 1).normal(0, 0.5, size=(6, 60)), dtype=torch.float32)
+
+    def slope(vectors: Any, loss: Any) -> np.ndarray:
+        weight = start.clone().requires_grad_()
+        return torch.autograd.grad(loss(vectors @ weight.T, given[1]), weight)[0].numpy()
+
+    bce = F.binary_cross_entropy_with_logits
+    losses = {
+        "The step does not fit one sigmoid for each label. Is there a softmax, which shares out one unit?": (
+            F.cross_entropy
+        ),
+        "The step is that of a loss with the sigmoid applied twice: the loss takes logits as they are.": (
+            lambda logits, targets: bce(logits.sigmoid(), targets)
+        ),
+        "The step is too long: the loss is the *mean* over all elements, not their sum.": (
+            lambda logits, targets: bce(logits, targets, reduction="sum")
+        ),
+    }
+    rate, before = 0.5 + 0.1 * seed, start.numpy()
+    for scale in (1.0, 1000.0):
+        texts = scale * given[0]
+        right, norm = slope(texts, bce), np.linalg.norm(slope(texts, bce))
+        hints = {hint: before - rate * slope(texts, loss) for hint, loss in losses.items()}
+        hints["The loss would rise: the slope points uphill, and you went along with it."] = before + rate * right
+        hints["Nothing has moved. Do you return the new weights?"] = before
+        if scale == 1:
+            hints[
+                "Slopes shorter than one stay as they are; you made them longer. Or is your loss a sum, not the *mean*?"
+            ] = before - rate * right / norm
+            after = before - rate * right
+            otherwise = (
+                "One step from the weights given should be weights − rate · slope of the mean BCE; yours is not."
+            )
+        else:
+            hints = {
+                "An odd batch has thrown the weights away: the slopes are together longer than one. Clip them.": (
+                    before - rate * right
+                ),
+                "You clip each slope by itself, which turns the direction. All of them get shorter *together*.": (
+                    before - rate * np.clip(right, -1, 1)
+                ),
+                "You clip label by label. All slopes get shorter together, by one factor.": before
+                - rate * right / np.maximum(1, np.linalg.norm(right, axis=1, keepdims=True)),
+                "You clip the step after the rate; clip the slopes, then multiply by the rate.": (
+                    before - right / norm * min(1, rate * norm)
+                ),
+            }
+            after = before - rate * right / norm
+            otherwise = "A usual batch is right. With slopes longer than one the step should be as long as the rate."
+        compare(answer.array(start, texts, given[1], rate, shape=before.shape), after, hints, otherwise, 1e-4)
+        yield "downhill, each label by its own sigmoid" if scale == 1 else "clipped where a batch is odd"
+
+
+@cache
+def _limits(split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each label the highest F1 that any of its probabilities gives as a cut, and the highest accuracy."""
+    f1, accuracy = [], []
+    for yes, p in zip(*(table.T for table in some_rows(split, seed, 0.55)), strict=True):
+        said = p >= p[:, np.newaxis]  # a row for each cut
+        hits = said @ yes
+        f1.append((2 * hits / (said.sum(axis=1) + yes.sum())).max())
+        accuracy.append((said == yes).mean(axis=1).max())
+    return np.array(f1), np.array(accuracy)
+
+
+@item
+def cut_and_judge(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes (truth, probability) of validation and of test; returns {"cuts", "f1"}, a number for each label."""
+    validation, test = some_rows("validation", seed, 0.55), some_rows("test", seed, 0.55)
+    record = answer.record(["cuts", "f1"], validation, test)
+    cuts = numbers_of(record, "cuts", 6)
+    (best, accurate), (best_test, _) = _limits("validation", seed), _limits("test", seed)
+    truth, probability = validation
+    if (best - _f1(truth, probability >= cuts)).max() > 1e-6:
+        if close(cuts, 0.5 + np.zeros(6)):
+            raise CheckFailed("One half is a habit. Try every probability as a cut, label by label.")
+        if np.ptp(cuts) < 1e-6:
+            raise CheckFailed("One cut for all labels suits the frequent ones. A rare label wants a lower one.")
+        if (best - _f1(truth, probability > cuts)).max() < 1e-6:
+            raise CheckFailed("A comment at the cut itself is a yes: compare with >=.")
+        if (best_test - _f1(test[0], test[1] >= cuts)).max() < 1e-6:
+            raise CheckFailed("These cuts are the best on *test*. Then the test judges its own choice: use validation.")
+        if (accurate - ((probability >= cuts) == truth).mean(axis=0)).max() < 1e-6:
+            raise CheckFailed("These cuts give the best accuracy, which a rare label hardly moves. Asked is F1.")
+        label = comments()[0][int(np.argmax(best - _f1(truth, probability >= cuts)))]
+        raise CheckFailed(f"The cut of {label} does not give the best F1 on validation. Did test rows take part?")
+    yield "a cut for each label, from validation"
+    found = _f1(test[0], test[1] >= cuts)
+    hints = {
+        "`f1` was taken on the rows that the cuts were chosen on. Those flatter; judge on test.": _f1(
+            truth, probability >= cuts
+        ),
+        "`f1` was taken at one half. Use the cuts you have chosen.": _f1(test[0], test[1] >= 0.5),
+        "`f1` is accuracy. With few positives that is high for who never says yes.": (
+            ((test[1] >= cuts) == test[0]).mean(axis=0)
+        ),
+    }
+    compare(numbers_of(record, "f1", 6), found, hints, "`f1` is not F1 on test at your cuts, where the cut is a yes.")
+    yield "judged on test, once"
+
+
+# --- multilabel -------------------------------------------------------------------------------------------------------
+
+WAYS = ("worst", "one", "six")
+CUTS = [0.45, 0.15, 0.45, 0.2, 0.46, 0.27]  # of the labels in their order, near the best on validation
+GRAVEST_FIRST = ("severe_toxic", "threat", "identity_hate", "obscene", "insult", "toxic")
+
+
+@cache
+def _reports(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of each label with their intervals, at CUTS and at one half."""
+    rows, labels = some_rows("test", seed), comments()[0]
+    return tuple(metrics.multilabel_report(*rows, labels, cuts).per_label for cuts in (CUTS, 0.5))
+
+
+@item
+def labels_reached(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes truth, probabilities, cuts, an F1 wanted; returns {"f1", "low", "high", "reached"}, each per label."""
+    truth, probability = some_rows("test", seed)
+    labels = comments()[0]
+    cuts, (report, half) = np.array(CUTS), _reports(seed)
+    f1, low, high = (report[name].to_numpy() for name in ("f1", "f1_low", "f1_high"))
+    for wanted in (0.75, 0.5):
+        record = answer.record(["f1", "low", "high", "reached"], truth, probability, cuts, wanted)
+        hints = {
+            "`f1` was taken at one half; the cuts are given.": half["f1"],
+            "`f1` is the average precision, which knows no cut.": report["ap"],
+            "`f1` is precision alone.": report["precision"],
+            "`f1` is accuracy.": ((probability >= cuts) == truth).mean(axis=0),
+        }
+        compare(numbers_of(record, "f1", 6), f1, hints, "`f1` is not the F1 of each label at its cut.", 1e-4)
+        for key, right in {"low": low, "high": high}.items():
+            other = high if key == "low" else low
+            hints = {f"`{key}` is the other end of the interval.": other, f"`{key}` is the F1 itself.": f1}
+            otherwise = f"`{key}` is not the {key} end of the 95 % bootstrap interval of each label's F1."
+            compare(numbers_of(record, key, 6), right, hints, otherwise, 0.03)
+        said = record["reached"].tolist() if isinstance(record["reached"], pd.Series) else record["reached"]
+        if (
+            not isinstance(said, list | tuple | np.ndarray)
+            or len(said) != 6
+            or not all(isinstance(s, str) for s in said)
+        ):
+            raise CheckFailed("`reached` should hold six words, one for each label: 'yes', 'no' or 'open'.")
+        lows, highs = (numbers_of(record, key, 6) for key in ("low", "high"))  # the learner's own draws
+        for label, word, bottom, middle, top in zip(labels, said, lows, f1, highs, strict=True):
+            right = "yes" if bottom >= wanted else "no" if top < wanted else "open"
+            if word != right:
+                where = f"{label}: F1 {middle:.2f}, interval {bottom:.2f} to {top:.2f}, wanted {wanted}"
+                why = "other rows might say otherwise" if right == "open" else "the whole interval lies on one side"
+                raise CheckFailed(f"{where}. You say {str(word)[:12]!r}; {why}.")
+    yield "each label with its interval"
+    yield "and no verdict where these rows cannot give one"
+
+
+@item
+def foreseen_f1(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes truth and verdicts (0, 1) of one label, and a share; returns the F1 to expect at that share."""
+    truth, probability = some_rows("test", seed)
+    for place, cut in [(4, 0.46), (3, 0.2), (2, 0.45)]:
+        yes, said = truth[:, place], (probability[:, place] >= cut).astype(int)
+        recall, alarms, now = said[yes == 1].mean(), said[yes == 0].mean(), f1_score(yes, said)
+        for share in (0.02 + 0.01 * seed, yes.mean()):
+
+            def f1(false: float, share: float = share, recall: float = recall) -> float:
+                precision = recall * share / (recall * share + false * (1 - share))
+                return 2 * precision * recall / (precision + recall)
+
+            precision = recall * share / (recall * share + alarms * (1 - share))
+            hints = {
+                "That is the F1 of the test as it is. A rarer label brings more false alarms for the same hits.": now,
+                "That is the precision to expect. F1 has recall in it too, which does not change.": precision,
+                "You scale F1 by the share. Only precision changes, and not in proportion.": now * share / yes.mean(),
+                "F1 is the harmonic mean of precision and recall, not their half-way.": (precision + recall) / 2,
+                "The false-positive rate is asked of comments *without* the label, not of those that got a yes.": f1(
+                    1 - yes[said == 1].mean()
+                ),
+                "The false-positive rate is a share of the comments without the label, not of all comments.": f1(
+                    (said & (1 - yes)).mean()
+                ),
+            }
+            otherwise = f"With a share of {share:.2f} the F1 to expect is another: recall and false-positive rate stay."
+            compare(answer.number(yes, said, float(share)), f1(alarms), hints, otherwise)
+    yield "recall and false alarms stay, precision pays"
+    yield "and at the test's own share it is the test's F1"
+
+
+@cache
+def _judged_ways() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
+    """The truth of test, and each way's verdicts, cut where validation says or at one half. As the exercise's cells."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.neural_network import MLPClassifier
+
+    labels, truth, words = comments()
+    svd = TruncatedSVD(64, n_iter=3, random_state=0).fit(words["train"])
+    x, y = {split: 10 * svd.transform(rows) for split, rows in words.items()}, truth["train"]
+    worst, order = np.zeros_like(y), [labels.index(label) for label in GRAVEST_FIRST]
+    for row, carried in zip(worst, y[:, order], strict=True):
+        row[order[carried.argmax()]] = carried.any()
+    classes, codes = np.unique(worst, axis=0, return_inverse=True)
+
+    def network(target: np.ndarray) -> MLPClassifier:
+        options = {"alpha": 1e-3, "learning_rate_init": 5e-3, "batch_size": 128, "max_iter": 12, "random_state": 0}
+        with warnings.catch_warnings(action="ignore"):  # that 12 passes are not the very end
+            return MLPClassifier((32,), **options).fit(x["train"], target)
+
+    one, six, single = network(y), [network(column) for column in y.T], network(codes)
+    said = {}
+    for name, predict in {
+        "one": one.predict_proba,
+        "six": lambda rows: np.column_stack([each.predict_proba(rows)[:, 1] for each in six]),
+        "worst": lambda rows: np.clip(single.predict_proba(rows) @ classes, 0, 1),
+    }.items():
+        cuts = thresholds.tune(truth["validation"], predict(x["validation"]), labels)
+        said[name, "tuned"] = cuts.apply(predict(x["test"]))
+        said[name, "half"] = (predict(x["test"]) >= 0.5).astype(int)
+    return truth["test"], said
+
+
+@cache
+def _gain(a: str, b: str, how: str = "tuned", average: str = "macro") -> tuple[float, float]:
+    truth, said = _judged_ways()
+    gain = metrics.multilabel_difference(truth, said[a, how], said[b, how], average)
+    return gain.low, gain.high
+
+
+@item
+def one_or_six(answer: Answer) -> Iterator[str]:
+    """Returns {"ship", "macro_f1", "one_over_worst", "six_over_one"}: how many models, and on what evidence."""
+    record = answer.record(["ship", "macro_f1", "one_over_worst", "six_over_one"])
+    ship, (truth, said) = answer.choice(record, "ship", WAYS), _judged_ways()
+    if ship == "worst":
+        raise CheckFailed("One label is the simplest to read. Is nothing that comes later *clearly* better than it?")
+    if ship == "six":
+        raise CheckFailed(
+            "Six may be a little ahead. Is it *clearly* better than one? Look at the paired interval, then think of "
+            "six encoders that run for each comment."
+        )
+    yield "one model: clearly better than one label, and not clearly worse than six"
+    micro, half = (
+        f1_score(truth, said[ship, how], average=average, zero_division=0)
+        for how, average in [("tuned", "micro"), ("half", "macro")]
+    )
+    hints = {
+        "`macro_f1` is the micro F1: all decisions in one pot, where frequent labels rule.": micro,
+        "`macro_f1` was taken at one half, not at the tuned cuts.": half,
+        "`macro_f1` is the mean over comments. Asked is the mean over labels.": f1_score(
+            truth, said[ship, "tuned"], average="samples", zero_division=1
+        ),
+    }
+    right = f1_score(truth, said[ship, "tuned"], average="macro")
+    otherwise = "`macro_f1` is not that of what you ship, on test."
+    compare(answer.as_number(record["macro_f1"], "`macro_f1`"), right, hints, otherwise, 0.006)
+    for key, pair in {"one_over_worst": ("worst", "one"), "six_over_one": ("one", "six")}.items():
+        hints = {
+            f"`{key}` has its sign turned: it is {pair[1]} minus {pair[0]}.": _gain(*pair[::-1]),
+            f"`{key}` was measured at one half. Both ways get cuts tuned on validation.": _gain(*pair, "half"),
+            f"`{key}` compares micro F1, where frequent labels rule. Take macro.": _gain(*pair, "tuned", "micro"),
+        }
+        otherwise = f"`{key}` is not the paired interval of {pair[1]} minus {pair[0]} in macro F1 on test."
+        compare(answer.as_pair(record[key], f"`{key}`"), _gain(*pair), hints, otherwise, 0.007)
+    yield "the paired intervals say so"

@@ -1,0 +1,157 @@
+"""The items of exercise 12: serving."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from textclf_lesson.base.errors import CheckFailed
+from textclf_lesson.check.core import Answer, guess, item
+from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
+from textclf_lesson.check.sources import film_classifier, tables
+
+__getattr__ = guess(__name__)
+
+LARGEST = 64_000
+WRONG_BODIES = {
+    "a misspelt key": b'{"txt": "A warm, funny film."}',
+    "a number instead of a text": b'{"text": 42}',
+    "what is no JSON": b"text=A warm, funny film.",
+    "a list instead of an object": b'["A warm, funny film."]',
+    "the JSON word null": b"null",
+    "bytes that are no UTF-8": b'{"text": "\xff\xfe"}',
+    "a text of blanks only": b'{"text": "  "}',
+}
+
+
+def _texts(seed: int, n: int) -> list[str]:
+    return tables("movie-snippets")["validation"]["text"].sample(n, random_state=seed).tolist()
+
+
+@item
+def answer_body(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes the bytes of a request and the model; returns (status, dictionary)."""
+    asked: list[list[str]] = []
+
+    def classify(texts: list[str]) -> list[str]:
+        asked.append(texts)
+        return [["negative", "positive"][label] for label in film_classifier().predict(texts)]
+
+    text = _texts(seed, 1)[0]
+    status, reply = _reply(answer, answer(json.dumps({"text": text}).encode(), classify), "a good request")
+    right = classify([text])[0]
+    if status != 200 or reply.get("label") != right:
+        raise CheckFailed(
+            f"A good request should be answered with 200 and its label, {right!r}; you say {status} and "
+            f"{str(reply)[:60]}."
+        )
+    yield "a text gets its label"
+    for what, body in WRONG_BODIES.items():
+        try:
+            value = answer(body, classify)
+        except CheckFailed as failed:
+            if f"`{answer.name}` raised " not in str(failed):
+                raise
+            raise CheckFailed(
+                f"For {what} your handler ends in an exception. The sender reads 500, *the service is broken*, and "
+                "somebody is woken up. Whose fault is it?"
+            ) from None
+        status, reply = _reply(answer, value, what)
+        if status != 422:
+            raise CheckFailed(f"For {what} the status should be 422, the sender's mistake; yours is {status:g}.")
+        if "text" not in str(reply.get("detail", "")):
+            raise CheckFailed(
+                f"For {what} the sender is not told what to send: `detail` should be a sentence that names the key."
+            )
+    yield "whoever sends it wrong is told what to send"
+    asked.clear()
+    status, _ = _reply(answer, answer(json.dumps({"text": text * LARGEST}).encode(), classify), "a huge body")
+    if asked:
+        raise CheckFailed("A body of some megabytes reached the model. Look at the size before anything else.")
+    if status != 413:
+        raise CheckFailed(f"A body of more than 64,000 bytes should get 413; it gets {status:g}.")
+    yield "nobody reads megabytes"
+
+    def broken(texts: list[str]) -> list[str]:
+        raise RuntimeError("the model's file is damaged")
+
+    try:
+        status, _ = _reply(answer, answer(json.dumps({"text": text}).encode(), broken), "a broken model")
+    except CheckFailed as failed:
+        if f"`{answer.name}` raised " not in str(failed):
+            raise
+        status = 500
+    if status != 500:
+        raise CheckFailed(
+            f"Here the *model* broke, and the sender is told {status:g}. Whoever runs the service must hear of that: "
+            "catch only what a wrong request can cause."
+        )
+    yield "our own faults stay ours"
+
+
+def _reply(answer: Answer, value: Any, what: str) -> tuple[float, Mapping]:
+    if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[1], Mapping):
+        raise CheckFailed(f"For {what} return two things, a status and a dictionary.")
+    return answer.as_number(value[0], f"the status for {what}"), value[1]
+
+
+@item
+def serve_burst(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes requests (lists of texts), the room in the queue, the model; returns (status, results) of each request."""
+    sizes, room = ([3, 2, 4, 1, 2, 1], 8) if seed % 2 == 0 else ([2, 5, 3, 1, 4, 1], 8)
+    texts, requests, passes = _texts(seed, sum(sizes)), [], []
+    for size in sizes:
+        requests.append(texts[:size])
+        texts = texts[size:]
+    chances = {
+        t: f"{p:.6f}" for own in requests for t, p in zip(own, film_classifier().predict_proba(own)[:, 1], strict=True)
+    }
+
+    def compute(some: list[str]) -> list[str]:
+        passes.append(list(some))
+        return [chances[text] for text in some]
+
+    fits, taken = [], 0
+    for size in sizes:
+        fits.append(taken + size <= room)
+        taken += size * fits[-1]
+    value = answer(requests, room, compute)
+    pairs = value if isinstance(value, list | tuple) else []
+    if len(pairs) != len(sizes) or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise CheckFailed("Return a list with one pair for each request: (200, its results) or (503, None).")
+    statuses = [answer.as_number(status, "a status") for status, _ in pairs]
+    first, last = fits.index(False), len(fits) - 1 - fits[::-1].index(True)
+    if all(status == 200 for status in statuses):
+        raise CheckFailed("You accept everything. A queue without an end makes everybody wait until they give up.")
+    if statuses[first:] == [503] * (len(sizes) - first):
+        raise CheckFailed(
+            "After the first refusal you refuse all others. A refused request takes no room: a small one that comes "
+            "later may still fit."
+        )
+    if statuses[last] != 200 and statuses[:last] == [200 if fit else 503 for fit in fits[:last]]:
+        raise CheckFailed("A request that fills the queue to the last place still fits.")
+    if statuses != [200 if fit else 503 for fit in fits]:
+        raise CheckFailed(
+            f"Requests of {sizes} texts with room for {room}: the statuses should not be {list(map(int, statuses))}. "
+            "Count the room that accepted requests have taken."
+        )
+    yield "who finds no room is told at once"
+    if len(passes) != 1:
+        raise CheckFailed(
+            f"The model was called {len(passes)} times. One pass over all accepted texts is what makes a burst quick."
+        )
+    if len(passes[0]) != taken:
+        raise CheckFailed(
+            f"The model was given {len(passes[0])} texts, but {taken} were accepted. Nobody waits for the others' "
+            "results."
+        )
+    yield "one pass for all"
+    for own, fit, (_, results) in zip(requests, fits, pairs, strict=True):
+        if not fit and results is not None:
+            raise CheckFailed("Beside a 503 stands None: there are no results.")
+        if fit and (not isinstance(results, list | tuple | np.ndarray) or list(results) != [chances[t] for t in own]):
+            raise CheckFailed(
+                "Somebody got other people's results. Where do the results of each request begin and end?"
+            )
+    yield "to each their own results"

@@ -1,0 +1,11 @@
+"""What a lesson begins with and what runs lessons: setup, claims, the runner, waits, the doctor."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["doctor", "lesson", "render", "runner", "waits", "watch"],
+    submod_attrs={
+        "lesson": ["ClaimError", "claim", "limit_threads", "progress", "seed_everything", "setup", "show_source"],
+    },
+)

@@ -1,0 +1,10 @@
+"""A web service over an exported classifier: lesson 12. It needs neither torch nor transformers.
+
+`app` answers requests, `batching` computes concurrent ones together, `wire` says what may be asked and what comes back,
+`counters` is what a monitor reads, `server` runs it all and stops it without losing what it has accepted. From a
+shell: `textclf serve --model FOLDER`; from a notebook: `with serve.running(folder) as url`.
+"""
+
+from textclf_lesson.deploy.serve.process import running
+
+__all__ = ["running"]

@@ -1,0 +1,160 @@
+"""Does 0.8 happen in eight of ten cases? Measured by ECE and a reliability table, mended by a temperature.
+
+Everything takes three kinds of probabilities: of one label, shape (rows,), with y of 0 and 1; of several labels, shape
+(rows, labels), with a table y of the same shape, all its cells counting alike; and of classes that exclude each other,
+shape (rows, classes), with the position of the true class as y. In the last case the probability of the predicted class
+is judged, and whether that class is right; in the others the probability of a yes.
+
+Tables whose columns have names are compared by name (see `label_tables`).
+"""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_softmax, softmax
+
+from textclf_lesson.base.inputs import align_tables, check_probabilities, check_same_rows, is_table, whole_number
+
+RANGE = (-3.0, 3.0)  # of ln T: temperatures from 0.05 to 20
+
+
+def ece(probabilities: Any, y: Any, bins: int = 15) -> float:
+    """Expected calibration error, 0 (best) to 1 (Naeini et al. 2015; Guo et al. 2017).
+
+    Rows are put into bins of equal width by their probability; of each bin, the gap between the mean probability and
+    the share that came true; the mean gap, each bin weighing as many rows as it has.
+
+    With few rows it is above 0 even for a perfect model, since each bin's share is off by chance: compare models on
+    the same rows. Raises ValueError as `reliability` does.
+    """
+    table = reliability(probabilities, y, bins)
+    return float(np.average((table["probability"] - table["came true"]).abs(), weights=table["rows"]))
+
+
+def reliability(probabilities: Any, y: Any, bins: int = 15) -> pd.DataFrame:
+    """A row for each bin that is not empty: rows, mean probability, share that came true, and its 95 % interval.
+
+    The interval is Wilson's (1927). Raises ValueError if shapes, names or pandas indexes do not fit, a probability is
+    not in [0, 1], y is anything else than the module says, bins < 1 or there are no rows.
+    """
+    said, true = _judged(probabilities, y)
+    bins = whole_number("bins", bins)
+    which = np.minimum((said * bins).astype(int), bins - 1)
+    grouped = pd.DataFrame({"bin": which, "probability": said, "came true": true}).groupby("bin")
+    table = grouped.mean().assign(rows=grouped.size())
+    table["low"], table["high"] = wilson(table["came true"] * table["rows"], table["rows"])
+    return table[["rows", "probability", "came true", "low", "high"]].reset_index(drop=True)
+
+
+def brier(probabilities: Any, y: Any) -> float:
+    """Mean squared distance between probability and what came true, 0 (best) to 1 (Brier 1950).
+
+    Unlike ECE it cannot be lowered by always answering the base rate: it rewards telling rows apart as well.
+    """
+    said, true = _judged(probabilities, y)
+    return float(((said - true) ** 2).mean())
+
+
+def wilson(hits: Any, rows: Any) -> tuple[Any, Any]:
+    """95 % interval of a share, Wilson's (1927): it stays in [0, 1] and holds for a handful of rows too."""
+    z, share = 1.959964, hits / rows
+    centre, spread = share + z**2 / (2 * rows), z * np.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2)
+    return tuple(np.clip(end / (1 + z**2 / rows), 0, 1) for end in (centre - spread, centre + spread))
+
+
+class Temperature:
+    """Divide all logits by one number T, chosen on validation rows (Guo et al. 2017).
+
+    T > 1 makes a model that is too sure of itself more modest. The order of rows and of
+    classes stays as it is, so accuracy, AUC and the best F1 do not move; thresholds do:
+    tune them anew.
+
+    multi_label: True for a sigmoid per label (or for one label, shape (rows,)), False for a
+    softmax.
+    After `fit`: `temperature_`.
+    """
+
+    def __init__(self, multi_label: bool = False):
+        self.multi_label = multi_label
+
+    def fit(self, logits: Any, y: Any) -> Self:
+        """Choose the T with the lowest negative log-likelihood; shapes as the module says.
+
+        Raises ValueError if they do not fit each other, by shape, name or index, or a logit is not finite.
+        """
+        check_same_rows(logits=logits, y=y)
+        logits, y = (np.asarray(values) for values in _one_order(logits, y, "logits"))
+        logits = _finite(logits)
+        _judged(self._to_probabilities(logits), y)
+        if (logits.shape == y.shape) != self.multi_label:
+            raise ValueError(
+                f"multi_label={self.multi_label} does not fit y of shape {y.shape}: a 0 or 1 for each logit is several "
+                "labels (True), a position for each row is one of many classes (False)."
+            )
+
+        def loss(log_t: float) -> float:
+            scaled = logits / np.exp(log_t)
+            if self.multi_label:
+                return float(np.logaddexp(0, np.where(y == 1, -scaled, scaled)).mean())
+            return float(-log_softmax(scaled, axis=1)[np.arange(len(y)), y].mean())
+
+        found = minimize_scalar(loss, bounds=RANGE, method="bounded")
+        self.temperature_ = float(np.exp(found.x))
+        return self
+
+    def predict_proba(self, logits: Any) -> np.ndarray:
+        """Calibrated probabilities, of the logits' shape."""
+        return self._to_probabilities(_finite(logits) / self.temperature_)
+
+    def _to_probabilities(self, logits: np.ndarray) -> np.ndarray:
+        if not self.multi_label and logits.ndim != 2:
+            raise ValueError(f"Not (rows, classes): {logits.shape}. Did you mean multi_label=True?")
+        return expit(logits) if self.multi_label else softmax(logits, axis=1)
+
+
+def _judged(probabilities: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """For each thing that was said its probability, and 1.0 if it came true."""
+    check_same_rows(probabilities=probabilities, y=y)
+    said, y = _one_order(probabilities, y, "probabilities")
+    try:
+        said, y = np.asarray(said, dtype=float), np.asarray(y)
+        flat = check_probabilities(said.reshape(-1, 1), ["p"])  # which takes rounding for what it is
+    except (TypeError, ValueError):
+        flat = np.empty(0)
+    if not flat.size:
+        raise ValueError("Probabilities must be there, and lie in [0, 1]: of logits take the sigmoid or softmax first.")
+    said = flat.reshape(said.shape)
+    if said.shape == y.shape:
+        if not np.isin(y, (0, 1)).all():
+            raise ValueError(f"y holds something else than 0 and 1, in the shape {y.shape} of the probabilities.")
+        return said.ravel(), y.ravel().astype(float)
+    if said.ndim != 2 or y.shape != (len(said),) or y.dtype.kind not in "iu":
+        raise ValueError(f"Probabilities of shape {said.shape} and y of shape {y.shape} and type {y.dtype} do not fit.")
+    if not ((y >= 0) & (y < said.shape[1])).all():
+        raise ValueError(f"y holds positions of classes, 0 to {said.shape[1] - 1}, not {y.min()} to {y.max()}.")
+    return said.max(axis=1), (said.argmax(axis=1) == y).astype(float)
+
+
+def _one_order(values: Any, y: Any, what: str) -> tuple[Any, Any]:
+    """Tables of several labels with their columns in one order; all else as it is."""
+    if is_table(values) and is_table(y):
+        return align_tables({what: values, "y": y})
+    if is_table(values):  # then y holds positions
+        names = [*map(str, getattr(values, "columns", []))]
+        wanted = [str(position) for position in range(len(names))]
+        if sorted(names) == sorted(wanted) and names != wanted:
+            raise ValueError(f"The columns are {names}, but y counts them from 0: put them into the order {wanted}.")
+        return align_tables({what: values})[0], y
+    return values, y
+
+
+def _finite(logits: Any) -> np.ndarray:
+    try:
+        logits = np.asarray(logits, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Logits must be numbers, of one shape: {error}.") from None
+    if not np.isfinite(logits).all():
+        raise ValueError("A logit is not finite: look at the model, or at the rows that it was given.")
+    return logits

@@ -1,0 +1,25 @@
+"""Pictures of the lessons, each with its text for those who cannot see it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["attention", "calibration", "charts"],
+    submod_attrs={
+        "calibration": ["reliability_diagram"],
+        "charts": [
+            "DASHES",
+            "MARKERS",
+            "PALETTE",
+            "confusion_matrix",
+            "learning_curve",
+            "loss_curves",
+            "quality_against",
+            "show",
+            "strongest_words",
+            "threshold_explorer",
+            "threshold_slider",
+            "use_style",
+        ],
+    },
+)

@@ -1,0 +1,13 @@
+"""What changes the training: losses, class imbalance, augmentation, and the recipes of the shared classifiers."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["augment", "imbalance", "losses", "mixup", "paraphrase", "recipes", "wordnet"],
+    submod_attrs={
+        "augment": ["EDA"],
+        "losses": ["FocalLoss"],
+        "paraphrase": ["Paraphraser"],
+    },
+)
