@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.common import machine
 from studies import common
 from textclf_lesson import data
-from textclf_lesson.evaluate import metrics, thresholds
+from textclf_lesson.evaluate import evidence, metrics, thresholds
 from textclf_lesson.models import baselines
 
 EVIDENCE = Path(evidence.__file__).parent / "baselines.json"

@@ -1,4 +1,4 @@
-"""Write docs/benchmarks.md from the package's evidence/benchmarks/*.json; `--check` only says whether the page is up to date."""
+"""Write docs/benchmarks.md from the stored results; `--check` only says whether the page is up to date."""
 
 import json
 import sys
@@ -9,9 +9,9 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-Made by `make bench` from `the package's evidence/benchmarks/`; do not edit. Each comparison was measured in one run, its sides in
-turns. Trust the ratios: absolute times belong to the machine named below each table, and it was not always idle.
-A value with a range is the median with the least and the greatest.
+Made by `make bench` from the results stored in the package; do not edit. Each comparison was measured in one run, its
+sides in turns. Trust the ratios: absolute times belong to the machine named below each table, and it was not always
+idle. A value with a range is the median with the least and the greatest.
 """
 
 
@@ -53,12 +53,12 @@ def number(x: float) -> str:
 
 def main() -> int:
     """Write the page, or compare it; 1 if it is out of date."""
-    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    files = sorted((ROOT / "textclf_lesson" / "evaluate" / "evidence" / "benchmarks").glob("*.json"))
     text = page([json.loads(file.read_text(encoding="utf-8")) for file in files])
     if "--check" in sys.argv[1:]:
         current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
         if current != text:
-            print(f"{PAGE.relative_to(ROOT)} does not fit the package's evidence/benchmarks/: run python tools/benchmarks.py")
+            print(f"{PAGE.relative_to(ROOT)} does not fit the stored results: run python tools/benchmarks.py")
         return int(current != text)
     PAGE.write_text(text, encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)}: {len(files)} benchmarks")
