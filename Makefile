@@ -23,7 +23,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TORCH = $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' requirements.lock)
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help setup fetch course test lab notebooks exercises bench lock lint clean
+.PHONY: help setup fetch course test lab notebooks exercises bench remade lock lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -79,6 +79,11 @@ bench: $(READY)  ## for authors: measure speed side by side (an hour); docs/benc
 	@$(BIN)/textclf fetch
 	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 	@$(BIN)/python tools/benchmarks.py
+
+remade: $(READY)  ## for authors: make the shared classifiers anew, three seeds each (hours), and compare
+	@$(BIN)/textclf fetch
+	@$(BIN)/textclf fetch movie-reviews
+	@$(BIN)/python -m studies.shared
 
 # A throw-away environment for the resolver, so that it is no part of what it resolves. Keeps the pins that still fit;
 # `make lock UPGRADE=--upgrade` takes the newest. torch goes first: whoever installs line by line gets the pinned one.
