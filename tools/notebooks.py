@@ -27,8 +27,8 @@ import nbformat
 from nbformat import NotebookNode
 from rich.console import Console
 
-from textclf_lesson.base import machine
-from textclf_lesson.course import lesson, runner, waits
+from textclf_lesson.base import machine, runtime
+from textclf_lesson.course import runner, waits
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- lessons:start -->", "<!-- lessons:end -->"
@@ -215,7 +215,7 @@ def timing(outcome: runner.Outcome) -> dict[str, Any]:
     long = {str(number): round(seconds, 1) for number, seconds in outcome.cells.items() if seconds >= waits.LONG}
     return {
         "processor": machine.processor(),
-        "cores": lesson.cores(),
+        "cores": runtime.cores(),
         "python": platform.python_version(),
         "wait_s": round(outcome.seconds, 1),
         "longest_cell_s": round(outcome.longest, 1),
