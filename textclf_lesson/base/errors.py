@@ -16,6 +16,7 @@
     ├── Refusal               a request that is not answered
     ├── NotebookError         a file that is not a notebook
     ├── OfflineError          a connection that was tried while the network is cut
+    ├── MissingExtra          an optional part of the package that is not installed
     ├── ClaimError            a sentence of a lesson that is not true of this run
     ├── NotYet                a blank
     ├── CheckFailed           an answer that is not right yet
@@ -34,8 +35,19 @@ and `Interrupted` (Ctrl+C).
 """
 
 
+from textclf_lesson.base.cells import line_of
+
+
 class CourseError(Exception):
-    """The root of the course's exceptions. The first line of a message says what is wrong and what to do."""
+    """The root of the course's exceptions. The first line of a message says what is wrong and what to do.
+
+    A notebook shows the message and the line of the cell that it happened in; no source of the package.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        line = line_of(self.__traceback__)
+        return [f"✗ {self}", *([f"  In {line}"] if line else [])]
 
 
 class AssetError(CourseError, RuntimeError):
@@ -130,8 +142,20 @@ class OfflineError(CourseError, OSError):
     """A connection or a name lookup was refused, since the network is cut."""
 
 
+class MissingExtra(CourseError, ImportError):
+    """An optional part of the package that is not installed. The message says by which command to get it."""
+
+
 class ClaimError(CourseError, AssertionError):
     """A sentence of the lesson is not true of this run."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [
+            str(self),
+            "  The text of this lesson rests on it. If you are trying something of your own, call "
+            "`course.setup(strict=False)` in the first cell: a claim that fails is then printed, and the notebook "
+            "continues.",
+        ]
 
 
 class NotYet(CourseError, NotImplementedError):
@@ -145,7 +169,11 @@ class NotYet(CourseError, NotImplementedError):
 
 
 class CheckFailed(CourseError, AssertionError):
-    """The answer is not right yet. Its text is one sentence for the learner; a notebook shows that and no more."""
+    """The answer is not right yet. Its text is one sentence for the learner, or one for each question of a quiz; a
+    notebook shows that and no more."""
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.args))
 
     def _render_traceback_(self) -> list[str]:
         return [f"✗ {self}"]
@@ -201,4 +229,7 @@ class Killed(Stopped):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl+C or SIGTERM while a cell ran; the message is the notebook, the cell and its first line."""
+    """Ctrl+C, SIGTERM or a notebook's stop button; the message says what was running."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"✗ {self}"]

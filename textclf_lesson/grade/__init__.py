@@ -4,3 +4,9 @@ A submission's code runs in a process of its own (`worker`, fenced in by `jail`,
 here, in the grader, on stand-ins for the learner's functions (`marking`): a submission is asked for answers and never
 learns what was expected of them.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["artefacts", "assignment", "classroom", "command", "marking", "sitting", "summary"]
+)

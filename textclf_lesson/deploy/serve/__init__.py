@@ -5,6 +5,10 @@
 shell: `textclf serve --model FOLDER`; from a notebook: `with serve.running(folder) as url`.
 """
 
-from textclf_lesson.deploy.serve.process import running
+import lazy_loader
 
-__all__ = ["running"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["app", "batching", "counters", "server", "wire"],
+    submod_attrs={"process": ["running"]},
+)
