@@ -1,4 +1,4 @@
-"""For every test, and for the kernels in which nbval runs the notebooks: the network cut, no progress bars.
+"""For every test, and for the kernels in which nbval runs the notebooks: the network cut, no progress bars, no widgets.
 
 Set here, at the root, before any test module or kernel starts: notebooks/ and tests/ both see it, worker processes and
 kernels inherit it.
@@ -8,6 +8,7 @@ import os
 
 os.environ["TEXTCLF_OFFLINE"] = "1"
 os.environ["TEXTCLF_PROGRESS"] = "0"
+os.environ["TEXTCLF_STATIC"] = "1"
 import textclf_lesson  # noqa: F401  # lets idle threads sleep, before a test module loads a numerical library
 
 # nbval gives a cell that has ended so many seconds to print its last line, 5 by default: too few on a busy machine. How

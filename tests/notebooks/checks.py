@@ -191,7 +191,7 @@ def nothing_remote(nb: NotebookNode, folder: Path) -> list[str]:
 
 @check
 def no_widgets(nb: NotebookNode, folder: Path) -> list[str]:
-    """A notebook just opened runs no widget and shows an error; with TEXTCLF_PROGRESS=0 a picture stands there."""
+    """A notebook just opened runs no widget and shows an error; with TEXTCLF_STATIC=1 a picture stands there."""
     return [f"{name(cell)} stores a widget" for cell, output in outputs(nb) if WIDGET in output.get("data", {})]
 
 

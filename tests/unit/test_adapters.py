@@ -197,7 +197,8 @@ MERGE = """
 import hashlib, sys
 import torch
 from transformers import AutoModelForSequenceClassification
-from textclf_lesson import adapters, models
+from textclf_lesson import models
+from textclf_lesson.models import adapters
 
 with models.loading("minilm") as where:
     model = AutoModelForSequenceClassification.from_pretrained(where, num_labels=3, use_safetensors=True)
@@ -406,7 +407,7 @@ def test_without_a_note_shapes_are_checked_still(stored):
 
 SAVE = """
 import resource, signal, sys
-from textclf_lesson import adapters
+from textclf_lesson.models import adapters
 from textclf_lesson.models.modelcard import ModelError
 adapter = adapters.read(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails as on a full disk

@@ -81,13 +81,14 @@ def test_source_is_shown_highlighted_and_as_text(make_notebook):
 
 
 def test_a_method_is_shown_without_its_indentation(make_notebook):
-    source = "from textclf_lesson import course, watch\ncourse.show_source(watch.Watch.where)"
+    source = "from textclf_lesson import course\nfrom textclf_lesson.course import watch\n"
+    source += "course.show_source(watch.Watch.where)"
     (output,) = run(make_notebook(source)).cells[0].outputs
     assert output.data["text/plain"].startswith("def where(self)")
 
 
 def test_a_module_is_shown_whole(make_notebook):
-    source = "from textclf_lesson import course, offline\ncourse.show_source(offline)"
+    source = "from textclf_lesson import course\nfrom textclf_lesson.base import offline\ncourse.show_source(offline)"
     (output,) = run(make_notebook(source)).cells[0].outputs
     assert output.data["text/plain"].startswith('"""The network, cut')
 

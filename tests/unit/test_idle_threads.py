@@ -99,7 +99,7 @@ def test_openmp_itself_says_that_it_does_not_spin(monkeypatch):
 RUN = """
 import sys
 from pathlib import Path
-from textclf_lesson import runner
+from textclf_lesson.course import runner
 sys.exit(runner.run([Path(sys.argv[1])], Path(sys.argv[2])))
 """
 

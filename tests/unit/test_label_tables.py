@@ -29,8 +29,8 @@ from textclf_lesson.plots import charts
 from textclf_lesson.training import imbalance
 
 PARAMETERS = {
-    *("y", "y_true", "y_pred", "truth", "probabilities", "probability", "proba", "logits", "said_a", "said_b"),
-    *("pred_a", "pred_b", "thresholds", "cuts", "eval_set", "targets", "predictions"),
+    *("y", "y_true", "y_pred", "truth", "probabilities", "probability", "proba", "logits", "pred_a", "pred_b"),
+    *("thresholds", "cuts", "eval_set", "targets", "predictions"),
 }
 ELSEWHERE = {"check", "grade", "serve", "data"}  # graders, HTTP and readers: what they get has been through a door
 
@@ -57,6 +57,10 @@ class Member:
         return self.table
 
 
+def interval_of(gain):
+    return [gain.value, gain.low, gain.high]
+
+
 # For each function: what it computes from tables, and these tables, any of which may be spoilt.
 CASES = {
     "metrics.multilabel.multilabel_report": (
@@ -64,7 +68,7 @@ CASES = {
         {"truth": TRUTH, "probabilities": PROBABILITIES},
     ),
     "metrics.multilabel.multilabel_difference": (
-        lambda truth, a, b: [*vars(metrics.multilabel_difference(truth, a, b, n=2)).values()],
+        lambda truth, a, b: interval_of(metrics.multilabel_difference(truth, a, b, n=2)),
         {"truth": TRUTH, "a": SAID, "b": SAID_B},
     ),
     "thresholds.tune": (
@@ -109,10 +113,10 @@ DECISIONS = {
     **dict.fromkeys([*CASES, *NAMED], "tried here"),
     **dict.fromkeys(["baselines.TextPipeline.fit", "baselines.TextPipeline.score"], COLUMN),
     **dict.fromkeys(["imbalance.resample", "imbalance.fit_head"], COLUMN),
-    **dict.fromkeys(["llm.LLMClassifier.fit", "local_llm.LocalLLM.fit", "prompted.PromptedClassifier.fit"], COLUMN),
+    **dict.fromkeys(["remote.LLMClassifier.fit", "local.LocalLLM.fit", "prompted.PromptedClassifier.fit"], COLUMN),
     **dict.fromkeys(["metrics.single.report", "metrics.single.interval", "metrics.single.difference"], COLUMN),
-    **dict.fromkeys(["mixup.mix_rows", "mixup.MixupClassifier.fit", "plots.confusion_matrix"], COLUMN),
-    **dict.fromkeys(["plots.threshold_explorer", "plots.threshold_slider"], "one label: check_scores, tried here"),
+    **dict.fromkeys(["mixup.mix_rows", "mixup.MixupClassifier.fit", "charts.confusion_matrix"], COLUMN),
+    **dict.fromkeys(["charts.threshold_explorer", "charts.threshold_slider"], "one label: check_scores, tried here"),
     "baselines.HoldOutCommon.split": "scikit-learn calls it, with the labels that TextPipeline has checked",
     "baselines.HoldOutCommon.get_n_splits": "scikit-learn calls it, and it looks at no label",
     "calibration.Temperature.predict_proba": "cell by cell: the result is in the order of what came in",
@@ -123,9 +127,9 @@ DECISIONS = {
     ),
     **dict.fromkeys([f"label_tables.{name}" for name in ("check_thresholds", "check_scores")], "the door"),
     "losses.FocalLoss.forward": TENSOR,
-    "finetuning.rows": TENSOR,
-    "finetuning.score": TENSOR,
-    "training_loop.mean_loss": TENSOR,
+    "tokens.rows": TENSOR,
+    "trainer.score": TENSOR,
+    "trainer.mean_loss": TENSOR,
     "recipes.known_labels_only": TENSOR,
     "recipes.soft_cross_entropy": TENSOR,
     "fasttext_engine.rows": "lines that FastTextClassifier has made",
@@ -142,8 +146,8 @@ def takers():
     """Every public function and method with a parameter that is called like a table of labels."""
     root = Path(textclf_lesson.__file__).parent
     for path in sorted(root.rglob("*.py")):
-        where = path.relative_to(root).with_suffix("").parts
-        if where[0] in ELSEWHERE:
+        package, *where = path.relative_to(root).with_suffix("").parts
+        if ELSEWHERE & {package, *where}:
             continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             members = node.body if isinstance(node, ast.ClassDef) else [node]

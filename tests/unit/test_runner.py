@@ -211,11 +211,12 @@ def test_nothing_to_run_is_a_failure(tmp_path, capsys):
     assert "There is no notebook to run." in capsys.readouterr().out
 
 
-def test_kernels_start_in_the_folder_of_the_notebook_and_without_progress_bars(make_notebook, monkeypatch):
+def test_kernels_start_in_the_folder_of_the_notebook_without_bars_and_widgets(make_notebook, monkeypatch):
     monkeypatch.delenv("TEXTCLF_PROGRESS")
-    path = make_notebook("import os; print(os.path.realpath('.'), os.environ['TEXTCLF_PROGRESS'])")
+    monkeypatch.delenv("TEXTCLF_STATIC")
+    path = make_notebook("import os; e = os.environ; print(os.getcwd(), e['TEXTCLF_PROGRESS'], e['TEXTCLF_STATIC'])")
     notebook = runner.execute(path).notebook
-    assert notebook.cells[0].outputs[0].text == f"{path.parent.resolve()} 0\n"
+    assert notebook.cells[0].outputs[0].text == f"{path.parent.resolve()} 0 1\n"
 
 
 def runs(pid: int) -> bool:

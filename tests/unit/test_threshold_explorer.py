@@ -35,7 +35,7 @@ def test_moving_the_slider_tells_precision_and_recall(films, threshold):
 
 
 def shown(films, monkeypatch, live: bool):
-    monkeypatch.setenv("TEXTCLF_PROGRESS", "1" if live else "0")
+    monkeypatch.setenv("TEXTCLF_STATIC", "0" if live else "1")
     InteractiveShell.instance()  # displays are captured where there is a shell to show them in
     with capture_output() as captured:
         charts.threshold_explorer(*films, alt="Precision and recall against the threshold.")

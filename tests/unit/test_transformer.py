@@ -154,7 +154,7 @@ def test_bfloat16_is_used_where_the_processor_has_it():
 def test_the_limit_of_onednn_is_respected(name, limit, allowed):
     """What we say is held against oneDNN's own report of the instruction set that it uses."""
     ask = "import torch; a = torch.ones(64, 64); torch.mm(a, a); torch.nn.functional.linear(a.bfloat16(), a.bfloat16())"
-    ask += "\nfrom textclf_lesson import finetuning; print('answer', finetuning.has_bf16())"
+    ask += "\nfrom textclf_lesson.base import machine; print('answer', machine.has_bf16())"
     keep = {key: value for key, value in os.environ.items() if not key.endswith("_MAX_CPU_ISA")}
     env = keep | {name: limit, "ONEDNN_VERBOSE": "1"}
     done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True)

@@ -195,6 +195,3 @@ def _unwritable(asset: Asset, error: OSError) -> AssetError:
     return AssetError(
         f"{asset.name!r} could not be fetched: {reason}; {_kept(asset)}. {remedy}: `textclf fetch {asset.name}`."
     )
-
-
-home()  # at once: a relative $TEXTCLF_HOME is meant from the folder in which the program was started

@@ -62,7 +62,13 @@ def progress(iterable: Iterable, desc: str, total: int | None = None) -> Iterato
 
 
 def shows_progress() -> bool:
+    """Whether progress bars are drawn: not with `TEXTCLF_PROGRESS=0`."""
     return os.environ.get("TEXTCLF_PROGRESS") != "0"
+
+
+def is_static() -> bool:
+    """Whether the page is one that is stored (`TEXTCLF_STATIC=1`), where nobody can move a slider."""
+    return os.environ.get("TEXTCLF_STATIC") == "1"
 
 
 def switch_off_tqdm() -> None:

@@ -163,7 +163,7 @@ def execute(
     failure = None
     try:
         with watch.looking_at(client.kernel):
-            client.execute(env={**os.environ, "TEXTCLF_PROGRESS": "0"})
+            client.execute(env={**os.environ, "TEXTCLF_PROGRESS": "0", "TEXTCLF_STATIC": "1"})
     except (Exception, asyncio.CancelledError) as problem:
         failure = problem
     if client.was_interrupted():  # whatever nbclient made of it: a dead kernel, a failed assertion, nothing

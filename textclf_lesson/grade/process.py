@@ -83,6 +83,7 @@ def _environment(scratch: Path) -> dict[str, str]:
         "TEXTCLF_HOME": str(cache.home()),
         "TEXTCLF_OFFLINE": "1",
         "TEXTCLF_PROGRESS": "0",
+        "TEXTCLF_STATIC": "1",
         "MPLBACKEND": "Agg",
         "TMPDIR": str(scratch),
         "IPYTHONDIR": str(scratch / "ipython"),

@@ -1,11 +1,10 @@
 """Pictures of an `explain.Attention`: one head as a heat map or as lines, all heads at once, and an explorer."""
 
-import os
-
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 
+from textclf_lesson.base import runtime
 from textclf_lesson.evaluate.explain import Attention
 from textclf_lesson.plots import charts
 
@@ -74,14 +73,14 @@ def plot_lines(seen: Attention, layer: int, head: int, at_least: float = 0.1) ->
 def attention_explorer(seen: Attention, layer: int, head: int) -> None:
     """`plot_attention` with a slider for layer and head in a live notebook; elsewhere the one picture.
 
-    The sliders are left out where nobody can move them (`TEXTCLF_PROGRESS=0`: stored notebooks, tests) and where
+    The sliders are left out where nobody can move them (`TEXTCLF_STATIC=1`: stored notebooks, tests) and where
     ipywidgets is not installed.
     """
     try:
         import ipywidgets
     except ImportError:
         ipywidgets = None
-    if ipywidgets is None or os.environ.get("TEXTCLF_PROGRESS") == "0":
+    if ipywidgets is None or runtime.is_static():
         plot_attention(seen, layer, head)
         return
     layers, heads = seen.weights.shape[:2]

@@ -1,6 +1,5 @@
 """The house style, and the figures that several lessons share."""
 
-import os
 from collections.abc import Sequence
 from itertools import cycle
 
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_curve
 
+from textclf_lesson.base import runtime
 from textclf_lesson.base.inputs import check_labels, check_names, check_scores
 from textclf_lesson.evaluate import metrics
 
@@ -180,7 +180,7 @@ def threshold_explorer(truth: np.ndarray, probability: np.ndarray, alt: str) -> 
     """Precision, recall and F1 of one label against the threshold; in a live notebook with a slider below.
 
     truth: 0 or 1, shape (rows,). probability: in [0, 1], shape (rows,). The slider is left out where nobody can move
-    it (`TEXTCLF_PROGRESS=0`: stored notebooks, tests) and where ipywidgets is not installed. Raises ValueError as
+    it (`TEXTCLF_STATIC=1`: stored notebooks, tests) and where ipywidgets is not installed. Raises ValueError as
     `check_scores` does.
     """
     truth, probability = check_scores(truth, probability)
@@ -192,7 +192,7 @@ def threshold_explorer(truth: np.ndarray, probability: np.ndarray, alt: str) -> 
     axis.set(title="What a threshold buys and costs", xlabel="threshold on the probability", ylabel="share, 0 to 1")
     axis.legend(loc="lower center")
     show(fig, alt)
-    if os.environ.get("TEXTCLF_PROGRESS") != "0" and (slider := threshold_slider(truth, probability)) is not None:
+    if not runtime.is_static() and (slider := threshold_slider(truth, probability)) is not None:
         display(slider)
 
 
