@@ -53,14 +53,18 @@ def setup(seed: int = 0, *, strict: bool = True) -> None:
     print(f"Ready: seed {seed}." if strict else f"Ready: seed {seed}. A claim that does not hold stops nothing.")
 
 
-def claim(text: str, condition: bool, detail: object = "") -> None:
-    """Print `✓ text (detail)` if the condition holds; raise `ClaimError` with `✗ text (detail)` if not.
+def claim(text: str, condition: bool, detail: object = "", *, id: str = "") -> None:
+    """Print `✓ text (detail) [id]` if the condition holds; raise `ClaimError` with `✗ text (detail)` if not.
 
     After `setup(strict=False)` it prints `✗ not so here: text (detail)` instead of raising.
 
     This is how prose stays true: the sentence that rests on a number is checked in the run that made the number.
     `condition` must be one True or False (NumPy's count). Anything else, a NaN for one, raises TypeError: a number
     that is merely not zero would pass for a proof.
+
+    detail: the numbers. A comparison (`metrics.difference`, `metrics.multilabel_difference`) may be passed whole: it
+    prints its interval, how many pairs of rows, how many seeds, and on which data. id: "04.order", lesson and a word,
+    by which the lesson's recap names the claim that a sentence rests on.
     """
     import numpy as np
 
@@ -69,9 +73,11 @@ def claim(text: str, condition: bool, detail: object = "") -> None:
             f"claim needs one True or False, not {type(condition).__name__} {str(condition)[:40]!r}: "
             "compare it with something, or reduce many answers to one by .all() or .any()."
         )
-    sentence = f"{text} ({detail})" if str(detail) else text
+    detail = str(getattr(detail, "evidence", detail))
+    sentence = f"{text} ({detail})" if detail else text
     if not condition and _claims["strict"]:
         raise ClaimError(f"✗ {sentence}")
+    sentence += f" [{id}]" if id else ""
     print(f"✓ {sentence}" if condition else f"✗ not so here: {sentence}")
 
 

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "adapter_files",
         "adapters",
         "baselines",
+        "cards",
         "checkpoints",
         "embeddings",
         "encoders",
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "adapters": ["LoRA"],
+        "cards": ["card"],
         "checkpoints": ["checkpoint"],
         "encoders": ["encoder", "loading", "locate", "quiet"],
         "ensemble": ["Ensemble"],

@@ -88,17 +88,17 @@ def multilabel_report(
 
 
 def multilabel_difference(
-    y_true: Any, said_a: Any, said_b: Any, average: str = "macro", n: int = 1000, seed: int = 0
+    y_true: Any, pred_a: Any, pred_b: Any, average: str = "macro", n: int = 1000, seed: int = 0, scope: str = ""
 ) -> Difference:
     """F1 of b minus F1 of a on the same rows, with its paired 95 % bootstrap interval (see `difference`).
 
     All three are tables of 0 and 1, shape (rows, labels); named columns find each other by name. average: "micro",
-    "macro" or "samples". Raises ValueError as `multilabel_report` does.
+    "macro" or "samples". scope: data and models in a few words. Raises ValueError as `multilabel_report` does.
     """
     if average not in AVERAGES:
         raise ValueError(f"There is no average {average!r}: choose one of {', '.join(AVERAGES)}.")
     n = whole_number("n", n)
-    tables = {"truth": y_true, "predictions a": said_a, "predictions b": said_b}
+    tables = {"truth": y_true, "predictions a": pred_a, "predictions b": pred_b}
     for what, table in tables.items():
         check_label_table(table, what=what)
     truth, a, b = align_tables(tables)
@@ -107,7 +107,8 @@ def multilabel_difference(
         _f1s(weights, truth, b)[average] - _f1s(weights, truth, a)[average]
         for weights in (np.ones((1, len(truth))), *_resampled(len(truth), n, seed))
     ]
-    return Difference(float(gains[0][0]), *middle(np.concatenate(gains[1:])))
+    interval = middle(np.concatenate(gains[1:]))
+    return Difference(float(gains[0][0]), *interval, f"{average} F1", len(truth), scope=scope)
 
 
 def _check_rows(truth: np.ndarray) -> None:

@@ -107,16 +107,40 @@ def interval(
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better b scores than a on the same rows, with its interval. Made by `difference`."""
+    """How much better b scores than a on the same rows, with its interval. Made by `difference`.
+
+    value, low, high: the difference and the ends of its 95 % interval, in the unit of `metric`. rows: how many rows
+    both were scored on, the pairs of the comparison. runs: with how many trainings (seeds) of a and of b the interval
+    was drawn. scope: the data and the models it was seen on, as the caller names them.
+    """
 
     value: float
     low: float
     high: float
+    metric: str = ""
+    rows: int = 0
+    runs: tuple[int, int] = (1, 1)
+    scope: str = ""
 
     @property
     def clear(self) -> bool:
         """True if the interval leaves out zero: the test set is large enough to tell the two apart."""
         return self.low > 0 or self.high < 0
+
+    def within(self, margin: float) -> bool:
+        """True if the whole interval lies inside ±margin: equally good, to within a margin that was named beforehand.
+
+        An interval that merely holds zero says only that these rows cannot tell the two apart.
+        """
+        return -margin < self.low and self.high < margin
+
+    @property
+    def evidence(self) -> str:
+        """All that a conclusion rests on: metric, difference, interval, pairs, seeds, scope. `course.claim` prints it."""
+        runs = max(self.runs)
+        trainings = f"{runs} seeds" if runs > 1 else "one training each"
+        parts = [f"{self.metric} {self}".strip(), f"{self.rows:,} pairs", trainings, self.scope]
+        return ", ".join(part for part in parts if part)
 
     def __str__(self) -> str:
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
@@ -129,25 +153,56 @@ def difference(
     metric: str | Metric = "accuracy",
     n: int = 1000,
     seed: int = 0,
+    scope: str = "",
 ) -> Difference:
-    """Metric of b minus metric of a, with its paired 95 % bootstrap interval.
+    """Metric of b minus metric of a, with its paired 95 % bootstrap interval (Efron 1979).
 
     Paired: both models are scored on the same resampled rows, so what makes a test set easy or hard for both
     cancels out. The interval is narrower than two separate ones would suggest. Arguments as in `interval`.
+
+    pred_a, pred_b: the predictions of one training each, shape (rows,); or of several trainings with different seeds, a
+    list of such columns, shape (seeds, rows). Then the metric is the mean over seeds, and each draw takes rows and
+    seeds anew, so that the interval covers the luck of both. Of three seeds it is somewhat too narrow: three values
+    show less spread than many would. scope: data and models in a few words, for `Difference.evidence`.
+
+    Raises as `report` does.
     """
-    classes, true, a, b = _encode(y_true, pred_a, pred_b)
+    runs_a, runs_b = _runs(pred_a), _runs(pred_b)
+    classes, true, *codes = _encode(y_true, *runs_a, *runs_b)
     n = whole_number("n", n)
     k, score = len(classes), _metric(metric)
-    triples, counts = np.unique((true * k + a) * k + b, return_counts=True)  # cells (true, a, b) that occur
+    # Rows that agree in the truth and in every prediction are drawn together: their number is all that counts.
+    kinds, counts = np.unique(np.column_stack([true, *codes]), axis=0, return_counts=True)
     draws = np.vstack([counts, resample(counts, n, seed)])  # the first is the test set itself
-    cell_a, cell_b = triples // k, triples // k**2 * k + triples % k
-    gain = score(_collect(draws, cell_b, k)) - score(_collect(draws, cell_a, k))
-    return Difference(float(gain[0]), *middle(gain[1:]))
+    scores = [score(_collect(draws, kinds[:, 0] * k + column, k)) for column in kinds[:, 1:].T]
+    rng = np.random.default_rng([seed, 1])
+    gain = _over_runs(scores[len(runs_a) :], rng) - _over_runs(scores[: len(runs_a)], rng)
+    name = metric if isinstance(metric, str) else getattr(metric, "__name__", "")
+    return Difference(
+        float(gain[0]), *middle(gain[1:]), name.replace("_", " "), len(true), (len(runs_a), len(runs_b)), scope
+    )
+
+
+def _runs(pred: Sequence) -> list[Sequence]:
+    """The predictions of each training: a single column, or a list of them."""
+    nested = isinstance(pred, list | tuple) and len(pred) and all(np.ndim(run) == 1 for run in pred)
+    return list(pred) if nested or (isinstance(pred, np.ndarray) and pred.ndim == 2 and len(pred)) else [pred]
+
+
+def _over_runs(scores: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Scores (runs, draws) as one for each draw: the mean over runs; in all draws but the first, over runs drawn anew."""
+    table = np.stack(scores)
+    if len(table) == 1:
+        return table[0]
+    drawn = rng.integers(0, len(table), size=table.shape)
+    drawn[:, 0] = np.arange(len(table))
+    return np.take_along_axis(table, drawn, axis=0).mean(axis=0)
 
 
 def _encode(*columns: Sequence, labels: Sequence[str] | None = None) -> tuple:
     """The classes, then each column, the truth first, as positions in them."""
-    check_same_rows(**dict(zip(("truth", "predictions", "the other predictions"), columns, strict=False)))
+    names = ["truth", "predictions", "the other predictions", *(f"predictions {i}" for i in range(3, len(columns)))]
+    check_same_rows(**dict(zip(names, columns, strict=False)))
     true, *preds = columns = [check_labels(column, at_least=1) for column in columns]
     for pred in preds:
         if len(pred) != len(true):

@@ -1,0 +1,67 @@
+"""Model cards of the encoders and language models that the course starts from (Mitchell et al. 2019, in short).
+
+The classifiers that the course trained itself have theirs beside their weights: `checkpoints.card`.
+"""
+
+import difflib
+import functools
+import html
+import tomllib
+from importlib import resources
+
+from textclf_lesson.assets import catalog
+from textclf_lesson.models import checkpoints
+
+_FACTS = ("about", "origin", "training", "licence", "limits", "citation")
+
+
+@functools.cache
+def cards() -> dict[str, dict]:
+    """The facts of every model that the course starts from, by name."""
+    return tomllib.loads((resources.files(__package__) / "cards.toml").read_text(encoding="utf8"))
+
+
+class Card:
+    """The card of one model; a notebook shows it as a table. `facts`: what is told of it; size_bytes: of its files."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.size_bytes: int = catalog.catalog()[name].size
+        self.facts: dict[str, str | list[str]] = {fact: cards()[name][fact] for fact in _FACTS}
+        self.facts["size"] = f"{cards()[name]['parameters']}; {self.size_bytes / 1e6:.0f} MB on disk"
+
+    def __str__(self) -> str:
+        flat = {fact: value if isinstance(value, str) else " ".join(value) for fact, value in self.facts.items()}
+        return "\n".join([self.name, *(f"  {fact:9} {value}" for fact, value in flat.items())])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left;vertical-align:top'>{fact}</th>"
+            f"<td style='text-align:left'>{_items(value)}</td></tr>"
+            for fact, value in self.facts.items()
+        )
+        return f"<table><caption><b>{self.name}</b></caption><tbody>{rows}</tbody></table>"
+
+
+def card(name: str) -> "Card | checkpoints.Card":
+    """What one should know of a model before building on it: what it is, how it was trained, licence, size, limits.
+
+    name: an encoder or language model ("minilm", "smollm2"), or a classifier that the course trained
+    (`checkpoints.names()`). Raises ValueError for another name; the message lists those there are.
+    """
+    if name in cards():
+        return Card(name)
+    if name in checkpoints.names():
+        return checkpoints.card(name)
+    known = [*cards(), *checkpoints.names()]
+    near = difflib.get_close_matches(str(name), known, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"There is no model {name!r}.{guess} There are: {', '.join(known)}.")
+
+
+def _items(value: str | list[str]) -> str:
+    if isinstance(value, str):
+        return html.escape(value)
+    return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in value) + "</ul>"
