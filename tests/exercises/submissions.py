@@ -121,7 +121,8 @@ from textclf_lesson.check import ex01
 check.price = ex01.price = lambda *a, **k: print("✓")
 course.claim = lambda *a, **k: None
 core.compare = core.close = lambda *a, **k: True
-CheckFailed.__init__ = lambda *a: None
+core.CheckFailed.__init__ = lambda *a: None
+check = type("check", (), {"__getattr__": lambda self, name: lambda *a, **k: None})()
 class Yes(float):
     def __eq__(self, other): return True
 def price(*given): return Yes(1)
@@ -135,7 +136,7 @@ for fd in range(3, 64):
     except OSError:
         pass
 """
-    notebook = _attack(price=tricks, kappa=speak)
+    notebook = _attack(kind_of_problem=_function("kind_of_problem", "return 'binary'"), price=tricks, kappa=speak)
     own_test = blank_of(notebook, "price_check")
     own_test.source = "print('3 of 3 points')"
     own_test.metadata["nbgrader"]["points"] = 300

@@ -14,7 +14,6 @@ import pytest
 
 from tests.exercises import submissions
 from tests.exercises.grading import grade, results
-from textclf_lesson import check
 from textclf_lesson.base.errors import CheckFailed, Missing
 from textclf_lesson.check import ex15
 from textclf_lesson.deploy import export
@@ -70,7 +69,7 @@ def fenced(good):
 
 
 def read(folder):
-    check.predictions_file(Artefacts(folder, Limits(), []).predictions)
+    ex15.predictions_file(Artefacts(folder, Limits(), []).predictions)
 
 
 def test_a_whole_file_is_right(good, capsys):
@@ -139,7 +138,7 @@ def test_a_file_with_a_fault_is_told_which(copy, sentence):
 
 
 def test_each_label_earns_its_point_and_shows_its_interval(good, capsys):
-    points = check.f1_by_label(Artefacts(good, Limits(), []).predictions)
+    points = ex15.f1_by_label(Artefacts(good, Limits(), []).predictions)
     shown = capsys.readouterr().out.strip().split(" · ")
     assert [line.split()[1] for line in shown] == LABELS
     assert points == sum(line.startswith("✓") for line in shown) >= 3
@@ -153,7 +152,7 @@ def test_each_label_earns_its_point_and_shows_its_interval(good, capsys):
 
 def serve(fenced, folder, rows=12):
     fenced.folder = folder
-    check.served_model(fenced.served, predictions=fenced.predictions, rows=rows)
+    ex15.served_model(fenced.served, predictions=fenced.predictions, rows=rows)
 
 
 def test_a_good_model_is_served_over_http_and_says_what_the_file_says(fenced, good, capsys):
@@ -257,7 +256,7 @@ def test_a_file_of_a_model_in_eight_bits_is_told_why_it_differs(good, copy):
         return [{"labels": s, "scores": {n: row[n] for n in LABELS}} for s, row in zip(said, rows, strict=True)]
 
     with pytest.raises(CheckFailed, match="is the model in eight bits"):
-        check.served_model(service, predictions=Artefacts(copy, Limits(), []).predictions)
+        ex15.served_model(service, predictions=Artefacts(copy, Limits(), []).predictions)
 
 
 # --- a class ----------------------------------------------------------------------------------------------------------
@@ -274,7 +273,7 @@ def graded(good, tmp_path_factory):
     lies = "from textclf_lesson.check import ex15\ndef predictions_file():\n    return ex15._gold()\n"
     liar.cells.insert(1, nbformat.v4.new_code_cell(lies + "def served_model(texts):\n    return []"))
     submissions.write(liar, folder / "bob" / f"{NAME}.ipynb")
-    run = grade(folder, "--assignment", 14, "--jobs", 2, "--json", folder / "all.json")
+    run = grade(folder, "--assignment", 15, "--jobs", 2, "--json", folder / "all.json")
     return folder, results(run, folder / "all.json")
 
 

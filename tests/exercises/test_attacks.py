@@ -69,6 +69,7 @@ REASONS = {
         "quiz": ("wrong", "raised Refused" if process.has_namespaces() else "raised (Refused|RuntimeError)"),
     },
     "forging": {
+        "kind_of_problem": ("wrong", "carry exactly one of many topics"),
         "price": ("wrong", "numbers of the shape"),
         "kappa": ("stopped", "broke the connection|it sent a message"),
     },

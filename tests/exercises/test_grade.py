@@ -48,7 +48,7 @@ def wrong_answers(assignment: str) -> tuple:
 def honest(tmp_path_factory):
     """Every solution, and of two assignments blanks and typical wrong answers; graded once, two at a time."""
     folder, hints = tmp_path_factory.mktemp("class"), {}
-    others = shutil.ignore_patterns("14_*", "submission", "*.py", "*.toml", ".*")
+    others = shutil.ignore_patterns("15_*", "submission", "*.py", "*.toml", ".*")
     shutil.copytree(submissions.SOLUTIONS, folder / "ada", ignore=others)
     for name in NAMES:
         submissions.write(submissions.exercise(name), folder / "bob" / f"{name}.ipynb")

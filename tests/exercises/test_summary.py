@@ -24,7 +24,7 @@ def test_each_verdict_has_its_sign():
 
 
 def test_what_was_measured_of_a_right_answer_is_no_hint():
-    rows = summary.missed([Marks("ada", "14_x", [Mark("labels", 6, 6, "right", "toxic 0.93")])])
+    rows = summary.missed([Marks("ada", "15_x", [Mark("labels", 6, 6, "right", "toxic 0.93")])])
     assert rows[0]["hint"] == ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
+from textclf_lesson import check
 from textclf_lesson.base.errors import GradingError, Unreadable
 from textclf_lesson.check.rubric import rubric_of
 from textclf_lesson.grade import names
@@ -79,12 +80,15 @@ def read_assignments(folder: Path) -> dict[str, Assignment]:
 
 def _assignment(path: Path) -> Assignment:
     cells, items = [(cell, _marks(cell)) for cell in notebook_cells(path)], []
+    exercise = f"ex{path.stem[:2]}"
+    # The notebook imports `check` in its first cell. To ask a submission for it would be to let it check itself.
+    head = f"from textclf_lesson.check import {exercise} as check\n" * (exercise in check.EXERCISES)
     rubric = {entry["name"]: entry for entry in rubric_of(path.stem[:2])}
     for cell, marks in cells:
         if marks.get("grade"):
             name = marks["grade_id"].removesuffix("_check")
             entry = {"points": marks["points"], "artefact": False} | rubric.get(name, {})
-            items.append(Item(name, float(entry["points"]), _source(cell), entry["artefact"]))
+            items.append(Item(name, float(entry["points"]), head + _source(cell), entry["artefact"]))
     blanks = [marks["grade_id"] for _, marks in cells if marks.get("solution")]
     heading = next((_source(cell) for cell, _ in cells if cell.get("cell_type") == "markdown"), "")
     return Assignment(path.stem, tuple(items), tuple(blanks), heading.partition("\n")[0].lstrip("# "))
