@@ -92,7 +92,7 @@ lock:  ## for authors: resolve requirements.lock anew from pyproject.toml
 	@test -x build/uv/bin/uv || { "$(PYTHON)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv; }
 	@cp requirements.lock build/resolved.txt 2>/dev/null || true
 	@build/uv/bin/uv pip compile --quiet --universal --fork-strategy fewest --annotation-style line --no-header \
-		$(UPGRADE) --extra course --extra serve --extra dev pyproject.toml -o build/resolved.txt
+		$(UPGRADE) --extra dev pyproject.toml -o build/resolved.txt
 	@{ echo "# Made by make lock from pyproject.toml, for Linux, macOS and Windows, Python 3.11 to 3.13."; \
 		grep '^torch==' build/resolved.txt; grep -v '^torch==' build/resolved.txt; } > build/requirements.lock
 	@mv build/requirements.lock requirements.lock
@@ -103,6 +103,8 @@ lint: $(READY)  ## ruff, and whether README, times, notebooks and exercises agre
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python tools/notebooks.py --check
 	@$(BIN)/python -m tools.exercises --check
+	@$(BIN)/python -m tools.glossary --check
+	@$(BIN)/python -m tools.test_looks --check
 
 clean:  ## remove .venv and build/ (the fetched data stays; textclf fetch --list says where)
 	rm -rf $(VENV) build

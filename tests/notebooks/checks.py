@@ -206,6 +206,10 @@ def links_resolve(nb: NotebookNode, folder: Path) -> list[str]:
             target, _, anchor = url.partition("#")
             other = read(folder / target) if target.endswith(".ipynb") and (folder / target).is_file() else nb
             anchors = {text.replace(" ", "-") for _, text in headings(other)}
+            if target.endswith(".md") and (folder / target).is_file():
+                page = (folder / target).read_text(encoding="utf-8")
+                titles = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+                anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
             if not (folder / target).exists() or (anchor and anchor not in anchors):
                 bad.append(f"{name(cell)} links to {url}, which is not there")
     return bad

@@ -136,6 +136,7 @@ SPOILT = [
     ("links_resolve", add(markdown("[next](99_nowhere.ipynb)"))),
     ("links_resolve", add(markdown("[below](#No-such-heading)"))),
     ("links_resolve", add(markdown("[there](00_start_here.ipynb#No-such-heading)"))),
+    ("links_resolve", add(markdown("[a term](../docs/glossary.md#no-such-term)"))),
     ("links_resolve", add(markdown("[insecure](http://example.org)"))),
     ("no_typed_results", add(markdown("The accuracy is 0.87."))),
     ("no_typed_results", add(markdown("It rises to 87.3 % of the rows"))),

@@ -72,7 +72,7 @@ CASES = {
         {"truth": TRUTH, "a": SAID, "b": SAID_B},
     ),
     "thresholds.tune": (
-        lambda truth, probabilities: [*thresholds.tune(truth, probabilities, LABELS, min_support=1).cuts.items()],
+        lambda truth, probabilities: [*thresholds.tune(truth, probabilities, LABELS, min_support=1).by_label.items()],
         {"truth": TRUTH, "probabilities": PROBABILITIES},
     ),
     "thresholds.Thresholds.apply": (

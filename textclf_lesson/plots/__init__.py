@@ -2,9 +2,13 @@
 
 import lazy_loader
 
+from textclf_lesson.base import extras
+
+extras.needs("course", "matplotlib")
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["attention", "calibration", "charts"],
+    submodules=["attention", "calibration", "charts", "diagrams"],
     submod_attrs={
         "calibration": ["reliability_diagram"],
         "charts": [

@@ -136,7 +136,7 @@ class Difference:
 
     @property
     def evidence(self) -> str:
-        """All that a conclusion rests on: metric, difference, interval, pairs, seeds, scope. `course.claim` prints it."""
+        """What a conclusion rests on: metric, difference, interval, pairs, seeds, scope. `course.claim` prints it."""
         runs = max(self.runs)
         trainings = f"{runs} seeds" if runs > 1 else "one training each"
         parts = [f"{self.metric} {self}".strip(), f"{self.rows:,} pairs", trainings, self.scope]
@@ -190,7 +190,7 @@ def _runs(pred: Sequence) -> list[Sequence]:
 
 
 def _over_runs(scores: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Scores (runs, draws) as one for each draw: the mean over runs; in all draws but the first, over runs drawn anew."""
+    """Of scores (runs, draws) the mean over runs; in every draw but the first, over runs drawn anew."""
     table = np.stack(scores)
     if len(table) == 1:
         return table[0]

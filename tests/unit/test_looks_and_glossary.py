@@ -1,0 +1,41 @@
+"""The table of test looks finds a look wherever it may hide; `make lint` compares both generated pages."""
+
+import pytest
+
+from tools import glossary, test_looks
+
+
+def test_every_term_of_the_glossary_has_a_heading_of_its_own():
+    headings = [line for line in glossary.page().splitlines() if line.startswith("## ")]
+    assert len(headings) == len(set(headings)) > 60
+    assert "## F1" in headings
+
+
+def notebook(*sources: str) -> dict:
+    cells = [{"cell_type": "markdown", "source": ["## 7.3 A question\n", "text"]}]
+    return {"cells": cells + [{"cell_type": "code", "source": [source]} for source in sources]}
+
+
+LOAD = 'films = data.load("tweets")'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'films["test"]["text"]',
+        'x = films\nprint(x["test"])',
+        'def score(splits):\n    return splits["test"]\nscore(films)',
+        'for split in ["train", "test"]:\n    films[split]',
+        '{split: films[split] for split in ["train", "test"]}',
+        'rows = {name: films[name] for name in films}\nrows["test"]',
+        'def part(name):\n    return films[name]\npart("test")',
+    ],
+)
+def test_a_look_is_found(source):
+    assert test_looks.looks(notebook(LOAD, source)) == {("tweets", "test"): ["7.3"]}
+
+
+def test_training_rows_are_no_look_and_stored_results_are_told_apart():
+    assert test_looks.looks(notebook(LOAD, 'films["train"], films["validation"]')) == {}
+    found = test_looks.looks(notebook('evidence.baseline("tweets")', 'evidence.best("tweets")'))
+    assert found == {("tweets", "stored"): ["7.3"]}
