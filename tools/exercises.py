@@ -9,7 +9,10 @@ other entries of nbgrader's metadata are filled in here.
 """
 
 import argparse
+import json
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -29,6 +32,7 @@ from textclf_lesson.course import runner
 from tools.notebooks import tidy
 
 ROOT = Path(__file__).parents[1]
+ITEMS = Path("textclf_lesson", "check", "exercises.json")
 # In nbgrader's order (`nbgrader generate_assignment`), without what writes into its database.
 STEPS = (LockCells, ClearSolutions, ClearOutput, ClearHiddenTests, ComputeChecksums, CheckCellMetadata)
 
@@ -66,6 +70,7 @@ def renew(root: Path, numbers: list[str]) -> int:
             clean(outcome.notebook)
             runner.write(outcome.path, nbformat.writes(outcome.notebook) + "\n")
             runner.write(root / "exercises" / outcome.path.name, exercise(outcome.path))
+    list_items(root)
     return 1 if runner.tell_failures(outcomes, console) else 0
 
 
@@ -96,6 +101,34 @@ def exercise(solution: Path) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
+def list_items(root: Path) -> None:
+    """Write the package's list of the items of every exercise, which the table of progress is made from."""
+    if (root / ITEMS).parent.is_dir():
+        runner.write(root / ITEMS, items(root))
+
+
+def items(root: Path) -> str:
+    """The items of every solution as JSON: {"01": [{"name", "title", "points"}, …], …}.
+
+    An item's title is the heading above it without its points; where several share one, its name stands behind.
+    """
+    listed = {}
+    for path in solutions(root):
+        entries, title = [], ""
+        for cell in nbformat.read(path, as_version=4).cells:
+            marks = cell.metadata.get("nbgrader", {})
+            if cell.cell_type == "markdown" and (found := re.findall(r"^##+ (.+)$", cell.source, re.MULTILINE)):
+                title = re.sub(r" \(\d+ points?\)$", "", found[-1])
+            if marks.get("grade"):
+                name = marks["grade_id"].removesuffix("_check")
+                entries.append({"name": name, "title": title, "points": marks["points"]})
+        shared = Counter(entry["title"] for entry in entries)
+        for entry in entries:
+            entry["title"] += f" · `{entry['name']}`" if shared[entry["title"]] > 1 else ""
+        listed[path.name[:2]] = entries
+    return json.dumps(listed, ensure_ascii=False, indent=1) + "\n"
+
+
 def nbgrader_config(folder: Path) -> Config:
     return PyFileConfigLoader("nbgrader_config.py", path=str(folder)).load_config()
 
@@ -108,6 +141,9 @@ def check(root: Path) -> list[str]:
         f"exercises/{name} is not what its solution gives" for name in wanted if there.get(name) != wanted[name]
     ]
     problems += [f"exercises/{name} has no solution" for name in sorted(there.keys() - wanted.keys())]
+    file = root / ITEMS
+    if file.parent.is_dir() and (not file.is_file() or file.read_text(encoding="utf-8") != items(root)):
+        problems.append(f"{ITEMS} is not what the solutions give")
     return [f"{problem}; make exercises" for problem in problems]
 
 

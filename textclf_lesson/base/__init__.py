@@ -4,7 +4,18 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["errors", "extras", "inputs", "label_tables", "machine", "offline", "runtime"],
+    submodules=[
+        "cells",
+        "child",
+        "errors",
+        "extras",
+        "hints",
+        "inputs",
+        "label_tables",
+        "machine",
+        "offline",
+        "runtime",
+    ],
     submod_attrs={
         "errors": ["CourseError"],
     },

@@ -15,11 +15,13 @@
     ├── OverloadError         a full queue
     ├── Refusal               a request that is not answered
     ├── NotebookError         a file that is not a notebook
+    ├── DeskError             a working copy that cannot be made, found or handed in
     ├── OfflineError          a connection that was tried while the network is cut
     ├── MissingExtra          an optional part of the package that is not installed
     ├── ClaimError            a sentence of a lesson that is not true of this run
     ├── NotYet                a blank
     ├── CheckFailed           an answer that is not right yet
+    │   ├── Blank             one that is not answered yet
     │   ├── CheckFault        a check that failed by itself
     │   └── Missing           a hand-in without a file that was asked for
     ├── GradingError          grading cannot begin
@@ -33,7 +35,6 @@ Most have a built-in parent as well (`DataError` is a ValueError), for callers w
 pass through `except Exception`, as they must: `Stopped` and `Killed` (the process that held an answer had to be ended)
 and `Interrupted` (Ctrl+C).
 """
-
 
 from textclf_lesson.base.cells import line_of
 
@@ -138,6 +139,10 @@ class NotebookError(CourseError, ValueError):
     """A file that is no notebook, or none that can be read."""
 
 
+class DeskError(CourseError):
+    """A learner's working copy cannot be made, found or handed in; the message says why and what to do."""
+
+
 class OfflineError(CourseError, OSError):
     """A connection or a name lookup was refused, since the network is cut."""
 
@@ -177,6 +182,10 @@ class CheckFailed(CourseError, AssertionError):
 
     def _render_traceback_(self) -> list[str]:
         return [f"✗ {self}"]
+
+
+class Blank(CheckFailed):
+    """The answer is still the blank. It says nothing about what the learner believes."""
 
 
 class CheckFault(CheckFailed):

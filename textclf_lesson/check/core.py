@@ -9,53 +9,101 @@ import copy
 import difflib
 import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from textclf_lesson.base.errors import AssetError, CheckFailed, CheckFault, NotYet
+from textclf_lesson.base.cells import CELL, line_of
+from textclf_lesson.base.errors import AnswerError, AssetError, Blank, CheckFailed, CheckFault, Interrupted, NotYet
+from textclf_lesson.check import notebook, progress
 
-# Where a check's ticks go. The grader, which runs several checks at once, listens elsewhere.
-say: ContextVar[Callable[[str], None]] = ContextVar("say", default=print)
+# Where a check's ticks go, as one line. None: below the cell. The grader, which runs several checks at once, listens.
+say: ContextVar[Callable[[str], None] | None] = ContextVar("say", default=None)
 
 BLANK = "Nothing returned yet in `{name}`. Replace the line `raise NotYet()` by your answer."
 
+notebook.keep_running()
 
-def item(judge: Callable[..., Iterator[str]]) -> Callable[..., float | None]:
+
+@dataclass(frozen=True)
+class Part:
+    """One part of an item that is earned in parts: what was found, in a few words, and the points that it earns."""
+
+    text: str
+    points: float
+
+
+class Remote:
+    """A value that stayed in the process of a graded answer; `remote_type` is the name of its type.
+
+    The grader's own class derives from this one. Here no value is remote: a learner's function runs in this process.
+    """
+
+    remote_type: str
+
+
+def item(judge: Callable[..., Iterator[str | Part]]) -> Callable[..., float | None]:
     """Turn a generator of ticks into the check that learners call: `check.<name>(<their function>)`.
 
-    The check prints one line of ticks, or raises CheckFailed with one sentence; CheckFault if it breaks itself. A judge
-    of an item that is earned in parts returns the points, and yields what is missing with a ✗ before it; the check
-    returns them too, where nbgrader and the grader find them.
+    Where a learner sits before the notebook, the check shows what is right and what is not, and returns. Elsewhere it
+    raises what a grader counts: CheckFailed with one sentence (Blank for a blank), CheckFault if it breaks itself. A
+    judge of an item that is earned in parts yields each Part; the check returns their points together, where nbgrader
+    and the grader find them.
     """
     name = judge.__name__
 
     @functools.wraps(judge)
     def check(answer: Any, **options: Any) -> float | None:
-        ticks, points = [], None
+        ticks: list[str | Part] = []
+        failed = None
         try:
-            judging = judge(Answer(name, answer), **options)
-            while True:
-                ticks.append(next(judging))
-        except StopIteration as end:
-            points = end.value
-        except CheckFailed as failed:
-            raise failed.with_traceback(None) from None
+            for tick in judge(Answer(name, answer), **options):
+                ticks.append(tick)
+        except CheckFailed as error:
+            failed = error.with_traceback(None)
         except AssetError as lacking:
-            raise CheckFault(f"This check could not judge `{name}`: {lacking}") from lacking
+            failed = CheckFault(f"This check could not judge `{name}`: {lacking}")
+            failed.__cause__ = lacking
+        except Interrupted:
+            raise
+        except KeyboardInterrupt:
+            if say.get() is not None:
+                raise
+            raise Interrupted(f"Interrupted while `check.{name}` was at work, outside your function.") from None
         except Exception as bug:
-            raise CheckFault(
+            failed = CheckFault(
                 f"This check could not judge `{name}`: {type(bug).__name__}: {bug}. "
                 "That is a fault of the course; please tell whoever teaches it what you returned."
-            ) from bug
-        say.get()(" · ".join(tick if tick.startswith("✗") else f"✓ {tick}" for tick in ticks))
+            )
+            failed.__cause__ = bug
+        parts = [tick.points for tick in ticks if isinstance(tick, Part)]
+        points = sum(parts) if parts and failed is None else None
+        right = [_text(tick) for tick in ticks if not isinstance(tick, Part) or tick.points]
+        wrong = [_text(tick) for tick in ticks if isinstance(tick, Part) and not tick.points]
+        if say.get() is not None:
+            if failed is None:
+                say.get()(" · ".join([*(f"✓ {text}" for text in right), *(f"✗ {text}" for text in wrong)]))
+        else:
+            lesson = options.get("lesson") or judge.__module__[-2:]
+            result = progress.note(lesson, name, right, wrong, points, failed)
+            if failed is None or notebook.attended():
+                notebook.show(result)
+                failed = None
+        if failed is not None:
+            raise failed from failed.__cause__
         return points
 
     check.is_item = True
     return check
+
+
+def _text(tick: str | Part) -> str:
+    return tick.text if isinstance(tick, Part) else tick
 
 
 def items(exercise: str) -> dict[str, Callable]:
@@ -69,9 +117,11 @@ def items(exercise: str) -> dict[str, Callable]:
 
 
 def guess(module: str) -> Callable[[str], Any]:
-    """A `__getattr__` for the module of an exercise: what a misspelt check may have meant."""
+    """A `__getattr__` for the module of an exercise: its `progress`, and what a misspelt check may have meant."""
 
     def missing(name: str) -> Any:
+        if name == "progress":
+            return functools.partial(progress.show, module[-2:])
         near = difflib.get_close_matches(name, [*vars(sys.modules[module])], n=1)
         raise AttributeError(f"There is no check.{name}." + (f" Did you mean check.{near[0]}?" if near else ""))
 
@@ -84,31 +134,58 @@ class Answer:
     def __init__(self, name: str, function: Any):
         self.name, self._function = name, function
 
-    def fail(self, sentence: str) -> CheckFailed:
-        """The exception that tells the learner this sentence; to be raised."""
-        return CheckFailed(sentence)
-
     def __call__(self, *arguments: Any) -> Any:
         """What the learner's function returns for copies of these arguments; never None."""
         if self._function is None or self._function is ...:
-            raise self.fail(BLANK.format(name=self.name))
+            raise Blank(BLANK.format(name=self.name))
         if not callable(self._function):
-            raise self.fail(f"`{self.name}` should be a function; here it is {_article(kind(self._function))}.")
+            raise CheckFailed(f"`{self.name}` should be a function; here it is {_article(kind(self._function))}.")
         try:
             value = self._function(*copy.deepcopy(arguments))
         except NotYet:  # and no other NotImplementedError, which can come from any library
-            raise self.fail(BLANK.format(name=self.name)) from None
+            raise Blank(BLANK.format(name=self.name)) from None
         except CheckFailed:  # of a stand-in of ours: the grader's for a file that was handed in
             raise
+        except KeyboardInterrupt as stop:
+            if isinstance(self._function, Remote):
+                raise  # whoever grades has pressed Ctrl+C
+            where = line_of(stop.__traceback__, self._module)
+            raise Interrupted(f"Interrupted in `{self.name}`{where and ', '}{where}. Does a loop never end?") from None
         except Exception as error:
-            if hasattr(self._function, "remote_type") and not hasattr(error, "kind"):
+            if isinstance(self._function, Remote) and not isinstance(error, AnswerError):
                 raise  # the grader's own, on the way to the answer's process or back
-            name, text = getattr(error, "kind", type(error).__name__), " ".join(str(error).split())
-            given = ", ".join(map(short, arguments)) or "nothing"
-            raise self.fail(f"`{self.name}` raised {name}: {text[:200]} (called with {given}).") from None
+            if isinstance(error, NameError) and getattr(error, "name", None) == "NotYet":  # its import did not run
+                raise Blank(BLANK.format(name=self.name)) from None
+            raise CheckFailed(self._what_happened(error, arguments)) from None
         if value is None:
-            raise self.fail(f"`{self.name}` returned None. Does its last line begin with `return`?")
+            raise CheckFailed(f"`{self.name}` returned None. Does its last line begin with `return`?")
         return value
+
+    @property
+    def _module(self) -> str:
+        """Where the learner's function was written."""
+        return CELL if isinstance(self._function, Remote) else getattr(self._function, "__module__", None) or CELL
+
+    def _what_happened(self, error: Exception, arguments: tuple) -> str:
+        """An exception of the learner's function in a sentence: what, in which line, called how."""
+        name = error.kind if isinstance(error, AnswerError) else type(error).__name__
+        text, where = " ".join(str(error).split()), line_of(error.__traceback__, self._module)
+        sentence = f"`{self.name}` raised {name}: {text[:200]}{where and ', in '}{where} ({self._called(arguments)})."
+        unknown = getattr(error, "name", None)
+        if isinstance(error, NameError) and unknown and not isinstance(error, UnboundLocalError):
+            known = getattr(inspect.unwrap(self._function), "__globals__", {})
+            sentence += f" {notebook.missing(unknown, known)}"
+        return sentence
+
+    def _called(self, arguments: tuple) -> str:
+        """As "called with p = an array of the shape (6, 3), gamma = 2"."""
+        try:
+            names = [*inspect.signature(self._function).bind(*arguments).arguments]
+        except (TypeError, ValueError):  # not callable so, or of another process
+            names = []
+        named = [f"{name} = " for name in names] if len(names) == len(arguments) else [""] * len(arguments)
+        given = ", ".join(f"{name}{short(value)}" for name, value in zip(named, arguments, strict=True))
+        return f"called with {given or 'nothing'}"
 
     def number(self, *arguments: Any) -> float:
         """As a call, for answers that are one number; not NaN."""
@@ -119,9 +196,9 @@ class Answer:
         what = what or f"what `{self.name}` returns"
         array = _numeric(value)
         if array is None or array.size != 1:
-            raise self.fail(f"{_capital(what)} should be one number; it is {_shape(value)}.")
+            raise CheckFailed(f"{_capital(what)} should be one number; it is {_shape(value)}.")
         if np.isnan(array).any():
-            raise self.fail(f"{_capital(what)} is NaN, not a number. Is something divided by zero?")
+            raise CheckFailed(f"{_capital(what)} is NaN, not a number. Is something divided by zero?")
         return float(array.ravel()[0])
 
     def array(self, *arguments: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -130,7 +207,7 @@ class Answer:
         array = _numeric(value)
         if array is None or array.shape != shape:
             wanted = f"{shape[0]} numbers" if len(shape) == 1 else f"numbers of the shape {shape}"
-            raise self.fail(f"`{self.name}` should return {wanted}, in the order given; it returns {_shape(value)}.")
+            raise CheckFailed(f"`{self.name}` should return {wanted}, in the order given; it returns {_shape(value)}.")
         return array
 
     def as_pair(self, value: Any, what: str = "") -> tuple[float, float]:
@@ -138,9 +215,9 @@ class Answer:
         what = what or f"what `{self.name}` returns"
         array = _numeric(value)
         if array is None or array.shape != (2,) or np.isnan(array).any():
-            raise self.fail(f"{_capital(what)} should be two numbers, (low, high); it is {_shape(value)}.")
+            raise CheckFailed(f"{_capital(what)} should be two numbers, (low, high); it is {_shape(value)}.")
         if array[0] > array[1]:
-            raise self.fail(
+            raise CheckFailed(
                 f"{_capital(what)} should give the lower end first; it is ({array[0]:.3f}, {array[1]:.3f})."
             )
         return float(array[0]), float(array[1])
@@ -149,17 +226,17 @@ class Answer:
         """As a call, for answers that are a dictionary with these keys; more are allowed."""
         value = self(*arguments)
         if not isinstance(value, Mapping):
-            raise self.fail(f"`{self.name}` should return a dictionary; it returns {_shape(value)}.")
+            raise CheckFailed(f"`{self.name}` should return a dictionary; it returns {_shape(value)}.")
         entries = {key: value.get(key) for key in keys}  # of any kind: a Series cannot be compared with ""
         missing = [key for key, e in entries.items() if e is None or e is ... or (isinstance(e, str) and not e)]
         if missing:
-            raise self.fail(f"`{self.name}` says nothing of {' and '.join(map(repr, missing))}.")
+            raise CheckFailed(f"`{self.name}` says nothing of {' and '.join(map(repr, missing))}.")
         return dict(value)
 
     def choice(self, record: Mapping[str, Any], key: str, allowed: Iterable[str]) -> str:
         """The entry of a record that must be one of a few names."""
         if not isinstance(record[key], str) or record[key] not in allowed:
-            raise self.fail(f"`{key}` should be one of {', '.join(allowed)}; you say {short(record[key])}.")
+            raise CheckFailed(f"`{key}` should be one of {', '.join(allowed)}; you say {short(record[key])}.")
         return record[key]
 
 
@@ -183,7 +260,7 @@ def close(got: Any, wanted: Any, tolerance: float = 1e-6) -> bool:
 
 def kind(value: Any) -> str:
     """The name of a value's type, also of one in another process."""
-    name = str(getattr(value, "remote_type", type(value).__name__))
+    name = value.remote_type if isinstance(value, Remote) else type(value).__name__
     return {"ndarray": "array"}.get(name, name)
 
 
@@ -199,7 +276,7 @@ def _numeric(value: Any) -> np.ndarray | None:
 
 
 def _shape(value: Any) -> str:
-    if hasattr(value, "remote_type"):
+    if isinstance(value, Remote):
         return _article(kind(value))
     if hasattr(value, "shape"):
         return f"{_article(kind(value))} of the shape {tuple(value.shape)}"
@@ -220,7 +297,10 @@ def short(value: Any) -> str:
         return str(value) if abs(value) < 10**20 else "a very large number"
     if isinstance(value, str):
         return repr(value if len(value) < 30 else value[:27] + "…")
-    if isinstance(value, list | tuple | dict | set) or (hasattr(value, "__len__") and getattr(value, "ndim", 0)):
+    if getattr(value, "ndim", 0):
+        of = f" of {value.dtype}" if hasattr(value, "dtype") else ""
+        return f"{_article(kind(value))} of the shape {tuple(value.shape)}{of}"
+    if isinstance(value, list | tuple | dict | set):
         return f"{_article(kind(value))} of length {len(value)}"
     return _article(kind(value))
 

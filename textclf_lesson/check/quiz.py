@@ -16,7 +16,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from textclf_lesson.base.errors import CheckFailed
+from textclf_lesson.base.errors import Blank, CheckFailed
 from textclf_lesson.check.core import Answer, item
 
 LETTERS = "abcdefgh"
@@ -48,14 +48,29 @@ def questions(lesson: str) -> None:
 
 @item
 def quiz(answer: Answer, lesson: str) -> Iterator[str]:
-    """`check.quiz(quiz, lesson="01")`: is each question answered by the letter of its right option?"""
+    """`check.quiz(quiz, lesson="01")`: is each question answered by the letter of its right option?
+
+    All questions are judged at once. Raises CheckFailed with a sentence for each that is not right yet, Blank if none
+    is answered.
+    """
     asked = questions_of(lesson)
-    letters = answer.record([question["name"] for question in asked])
+    letters, wrong = answer.record([]), []
+    chosen = {question["name"]: _letter(letters.get(question["name"])) for question in asked}
+    if not any(chosen.values()):
+        raise Blank(f'No question is answered yet in `quiz`: return {{{asked[0]["name"]!r}: "a", …}}.')
     for question in asked:
-        options = dict(zip(LETTERS, question["option"], strict=False))
-        said = str(letters[question["name"]]).strip().strip("()").lower()
-        if said not in options:
-            raise CheckFailed(f"Question {question['name']}: answer with one letter, {LETTERS[0]} to {max(options)}.")
-        if not options[said].get("right"):
-            raise CheckFailed(f"Question {question['name']}, ({said}): {options[said]['why']}")
-        yield f"{question['name']}: {options[said]['why']}"
+        name, options = question["name"], dict(zip(LETTERS, question["option"], strict=False))
+        letter = chosen[name]
+        if letter not in options:
+            wrong.append(f"Question **{name}**: answer with one letter, {LETTERS[0]} to {max(options)}.")
+        elif options[letter].get("right"):
+            yield f"**{name}**: {options[letter]['why']}"
+        else:
+            wrong.append(f"Question **{name}**, ({letter}): {options[letter]['why']}")
+    if wrong:
+        raise CheckFailed(*wrong)
+
+
+def _letter(given: Any) -> str:
+    """As learners write it: "b", "B", " (b)"; "" for nothing."""
+    return "" if given is None or given is ... else str(given).strip().strip("()").lower()

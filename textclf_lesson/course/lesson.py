@@ -9,6 +9,7 @@ from typing import Any
 
 from textclf_lesson.base.errors import ClaimError
 from textclf_lesson.base.runtime import limit_threads, progress, seed_everything, shows_progress, switch_off_tqdm
+from textclf_lesson.course import cell_errors
 
 __all__ = ["ClaimError", "claim", "limit_threads", "progress", "seed_everything", "setup", "show_source"]
 
@@ -50,6 +51,7 @@ def setup(seed: int = 0, *, strict: bool = True) -> None:
     pd.set_option("display.precision", 3, "display.max_rows", 20, "display.max_colwidth", 100, "display.width", 110)
     seed_everything(seed)
     _claims["strict"] = strict
+    cell_errors.install()
     print(f"Ready: seed {seed}." if strict else f"Ready: seed {seed}. A claim that does not hold stops nothing.")
 
 

@@ -1,0 +1,27 @@
+"""Where in the learner's own code an error happened: what a sentence names instead of a traceback."""
+
+import linecache
+from types import FrameType, TracebackType
+
+CELL = "__main__"  # the module that the cells of a notebook, and the lines of a script, are run in
+LONGEST = 80  # characters of a source line that are shown
+
+
+def line_of(trace: TracebackType | None, module: str = CELL) -> str:
+    """The innermost line of a traceback that belongs to this module, as "line 4: `return a / b`".
+
+    Lines are counted from 1 within their cell. Returns "" where no line of the traceback is the module's.
+    """
+    found = ""
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == module:
+            found = _line(trace.tb_frame, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
+def _line(frame: FrameType, number: int) -> str:
+    source = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
+    if not source:
+        return f"line {number}"
+    return f"line {number}: `{source if len(source) <= LONGEST else source[: LONGEST - 1] + '…'}`"
