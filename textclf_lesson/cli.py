@@ -183,7 +183,8 @@ def grade(
     """
     from textclf_lesson.grade import command
 
-    raise typer.Exit(command.run(submission, assignment, json, html, jobs, seconds, memory, solutions))
+    options = {"solutions": solutions, "seconds": seconds, "memory": memory, "assignment": assignment, "jobs": jobs}
+    raise typer.Exit(command.run(submission, **options, json_out=json, html_out=html))
 
 
 @app.command()

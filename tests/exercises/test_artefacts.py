@@ -22,7 +22,7 @@ from textclf_lesson.evaluate import thresholds
 from textclf_lesson.grade import artefacts
 from textclf_lesson.grade.artefacts import Artefacts
 from textclf_lesson.grade.classroom import classroom
-from textclf_lesson.grade.process import Limits
+from textclf_lesson.grade.sandbox import Limits, Sandbox
 from textclf_lesson.models import checkpoints
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
@@ -60,7 +60,7 @@ def copy(good, tmp_path):
 @pytest.fixture(scope="module")
 def fenced(good):
     """Serves one folder after another in one fenced process."""
-    held = Artefacts(good, Limits(seconds=60), [submissions.SOLUTIONS])
+    held = Artefacts(good, Sandbox(Limits(seconds=60), (submissions.SOLUTIONS,)))
     yield held
     held.close()
 
@@ -69,7 +69,7 @@ def fenced(good):
 
 
 def read(folder):
-    ex15.predictions_file(Artefacts(folder, Limits(), []).predictions)
+    ex15.predictions_file(Artefacts(folder, Sandbox()).predictions)
 
 
 def test_a_whole_file_is_right(good, capsys):
@@ -93,13 +93,13 @@ def a_huge_file(path):
 
 
 MANGLED = {
-    "is no file": a_pipe,
-    "`predictions.csv` is no file": lambda path: path.mkdir(),
+    "is not a file": a_pipe,
+    "`predictions.csv` is not a file": lambda path: path.mkdir(),
     "has 6 MB; 1 MB are allowed": a_huge_file,
     "not written in UTF-8": lambda path: path.write_bytes(b"id,t\xf6xic\n1,2\n"),
     "holds no rows": lambda path: path.write_text("id,toxic\n"),
     "row 3 has 2 entries, the first one 3": lambda path: path.write_text("id,a,b\n1,2,3\n1,2\n"),
-    "is no CSV file": lambda path: path.write_text('id,a\n"1"x,2\n'),
+    "is not a CSV file": lambda path: path.write_text('id,a\n"1"x,2\n'),
     "lacks id, toxic, severe_toxic, obscene": lambda path: path.write_text("\0\x1b[31m,b\n1,2\n"),
 }
 
@@ -138,7 +138,7 @@ def test_a_file_with_a_fault_is_told_which(copy, sentence):
 
 
 def test_each_label_earns_its_point_and_shows_its_interval(good, capsys):
-    points = ex15.f1_by_label(Artefacts(good, Limits(), []).predictions)
+    points = ex15.f1_by_label(Artefacts(good, Sandbox()).predictions)
     shown = capsys.readouterr().out.strip().split(" · ")
     assert [line.split()[1] for line in shown] == LABELS
     assert points == sum(line.startswith("✓") for line in shown) >= 3
@@ -157,21 +157,19 @@ def serve(fenced, folder, rows=12):
 
 def test_a_good_model_is_served_over_http_and_says_what_the_file_says(fenced, good, capsys):
     serve(fenced, good)
-    fenced._sitting.run("import textclf_lesson.grade.serving as serving; serving._inside = None")
+    fenced._sitting.run("from textclf_lesson.grade import artefacts; artefacts._directly = None")
     serve(fenced, good, rows=120)
     assert "the same as in predictions.csv" in capsys.readouterr().out
 
 
 def test_without_loopback_the_application_is_asked_itself(good, monkeypatch):
-    from textclf_lesson.grade import serving
-
     def refuse(*_):
         raise OSError
 
     texts = ex15.held_out()["text"].head(3).tolist()
-    over_http = serving.ask(str(good / "model"), texts)
-    monkeypatch.setattr(serving.socket, "create_server", refuse)
-    assert serving.ask(str(good / "model"), texts) == over_http
+    over_http = artefacts.ask(str(good / "model"), texts)
+    monkeypatch.setattr(artefacts.socket, "create_server", refuse)
+    assert artefacts.ask(str(good / "model"), texts) == over_http
 
 
 def with_a_pickle(folder):
@@ -256,7 +254,7 @@ def test_a_file_of_a_model_in_eight_bits_is_told_why_it_differs(good, copy):
         return [{"labels": s, "scores": {n: row[n] for n in LABELS}} for s, row in zip(said, rows, strict=True)]
 
     with pytest.raises(CheckFailed, match="is the model in eight bits"):
-        ex15.served_model(service, predictions=Artefacts(copy, Limits(), []).predictions)
+        ex15.served_model(service, predictions=Artefacts(copy, Sandbox()).predictions)
 
 
 # --- a class ----------------------------------------------------------------------------------------------------------
@@ -300,14 +298,14 @@ def test_a_folder_between_two_practicals_is_nobody_s(copy):
     both = classroom(copy.parent, submissions.SOLUTIONS, "15").submissions
     assert [submission.files for submission in both] == [None, None]
     with pytest.raises(Missing, match=r"^Whose predictions.csv is it\?"):
-        Artefacts(None, Limits(), []).predictions()
+        Artefacts(None, Sandbox()).predictions()
     (copy.parent / "dan.ipynb").unlink()
     assert [alone.files for alone in classroom(copy.parent, submissions.SOLUTIONS, None).submissions] == [copy]
 
 
 def test_a_folder_named_from_here_is_found_from_elsewhere(copy, monkeypatch):
     monkeypatch.chdir(copy.parent)
-    assert Artefacts(Path("submission"), Limits(), []).folder == copy
+    assert Artefacts(Path("submission"), Sandbox()).folder == copy
 
 
 def test_another_artefact_is_graded_anew(good, copy):

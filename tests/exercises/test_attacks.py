@@ -10,7 +10,7 @@ import pytest
 
 from tests.exercises import submissions
 from tests.exercises.grading import ROOT, grade, results
-from textclf_lesson.grade import process
+from textclf_lesson.grade import sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
 
@@ -66,7 +66,7 @@ REASONS = {
         "price": ("wrong", "raised (Refused|FileNotFoundError)"),
         "kappa": ("wrong", "raised (OfflineError|OSError)"),
         # By C the solution is read where the kernel puts up no walls: docs/grading.md says so.
-        "quiz": ("wrong", "raised Refused" if process.has_namespaces() else "raised (Refused|RuntimeError)"),
+        "quiz": ("wrong", "raised Refused" if sandbox.has_namespaces() else "raised (Refused|RuntimeError)"),
     },
     "forging": {
         "kind_of_problem": ("wrong", "carry exactly one of many topics"),
@@ -107,5 +107,5 @@ def test_what_is_wrong_with_the_file_is_noted(mangled):
 
 
 def test_namespaces_are_used_where_they_are(mangled):
-    if not process.has_namespaces():
+    if not sandbox.has_namespaces():
         assert "no namespaces" in mangled[2].stdout

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,12 +26,12 @@ from tests.exercises.grading import COMMAND, ROOT, grade
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import CheckFault, GradingError, Killed, Stopped
 from textclf_lesson.check import CheckFailed, needs
-from textclf_lesson.check.core import item
-from textclf_lesson.grade import classroom, process, sitting, summary
+from textclf_lesson.check.core import Remote, item
+from textclf_lesson.grade import classroom, sandbox, sitting, summary
 from textclf_lesson.grade.artefacts import Artefacts
-from textclf_lesson.grade.assignment import Assignment, Item
+from textclf_lesson.grade.assignment import Assignment, Item, Submission
 from textclf_lesson.grade.marking import Mark, Marks, mark
-from textclf_lesson.grade.process import Limits
+from textclf_lesson.grade.sandbox import Limits, Sandbox
 from textclf_lesson.grade.sitting import Sitting
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
@@ -46,7 +47,7 @@ def marked(tmp_path: Path, cells: list[str], tests: dict[str, str], **limits) ->
     path = tmp_path / "01_x.ipynb"
     submissions.write(notebook, path)
     assignment = Assignment("01_x", tuple(Item(name, 2, test) for name, test in tests.items()), tuple(tests))
-    marks = mark(path, "x", assignment, Limits(**limits), [])
+    marks = mark(Submission(path, "x", assignment), Sandbox(Limits(**limits)))
     return {one.item: one for one in marks.marks}, marks
 
 
@@ -177,10 +178,10 @@ def the_worker(room: Sitting) -> psutil.Process:
 @pytest.mark.parametrize("walls", [True, False])
 def test_a_process_that_the_system_killed_is_told_from_one_that_ended(monkeypatch, walls):
     if not walls:
-        monkeypatch.setattr(process, "has_namespaces", lambda: False)
-    elif not process.has_namespaces():
+        monkeypatch.setattr(sandbox, "has_namespaces", lambda: False)
+    elif not sandbox.has_namespaces():
         pytest.skip("this system grants no namespaces")
-    with Sitting(Limits(), []) as room:
+    with Sitting(Sandbox()) as room:
         room.start()
         room.run("def kill_me(): return sleep(60)\nfrom time import sleep")
         worker = the_worker(room)
@@ -223,7 +224,7 @@ def test_memory_that_the_machine_has_not_is_not_the_submission_s(tmp_path):
 
 
 def test_a_full_disk_is_told_from_a_submission_that_fills_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "has_namespaces", lambda: False)
+    monkeypatch.setattr(sandbox, "has_namespaces", lambda: False)
     cells = ["def disk():\n    raise OSError(28, 'No space left on device')"]
     assert marked(tmp_path, cells, {"disk": "disk()"})[0]["disk"].verdict == "unjudged"
     cells = ["def disk():\n    open('x', 'wb').write(bytes(2000))\n    raise OSError(28, 'No space left on device')"]
@@ -234,12 +235,12 @@ def test_a_model_that_nobody_could_serve_is_unjudged(tmp_path, monkeypatch):
     """The room for its process is wanting; the model itself may be as good as any."""
     (tmp_path / "model").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(CheckFault, match=r"model could not be looked at here: .*No such file or directory"):
-        Artefacts(tmp_path, Limits(), []).served(["a text"])
+    with pytest.raises(CheckFault, match=r"model could not be read on this machine: .*No such file or directory"):
+        Artefacts(tmp_path, Sandbox()).served(["a text"])
 
 
 def test_a_fault_on_the_way_to_the_answer_is_no_wrong_answer():
-    class Far:
+    class Far(Remote):
         remote_type = "function"
 
         def __call__(self, *_):
@@ -266,7 +267,7 @@ class JumpingClock:
 def test_a_clock_that_jumps_stops_nobody_and_a_loop_is_stopped_all_the_same(monkeypatch):
     clock = JumpingClock(time.monotonic)
     monkeypatch.setattr(sitting.time, "monotonic", clock.monotonic)
-    with Sitting(Limits(seconds=20), []) as room:
+    with Sitting(Sandbox(Limits(seconds=20))) as room:
         room.start()
         looks = itertools.count()
         look = Sitting._look
@@ -308,11 +309,10 @@ def test_a_submission_that_sleeps_does_not_outlive_a_grader_that_was_killed(tmp_
     script = """
 import sys
 from pathlib import Path
-from textclf_lesson.grade import process
+from textclf_lesson.grade import sandbox
 from textclf_lesson.grade.sitting import Sitting
-from textclf_lesson.grade.process import Limits
-process.has_namespaces = lambda: False
-room = Sitting(Limits(), [])
+sandbox.has_namespaces = lambda: False
+room = Sitting(sandbox.Sandbox())
 room.start()
 print(room.process.pid, flush=True)
 room.run("import time; time.sleep(10**6)")
@@ -345,9 +345,9 @@ def marks_of(room: classroom.Classroom, limits: Limits, monkeypatch, marks: list
     """What grading the class gives, and how many were graded anew: those get `marks`."""
     anew = []
 
-    def marking(path, name, assignment, *_):
-        anew.append(name)
-        return Marks(name, assignment.name, marks, limited=limited)
+    def marking(submission, _):
+        anew.append(submission.name)
+        return Marks(submission.name, submission.assignment.name, marks, limited=limited)
 
     monkeypatch.setattr(classroom, "mark", marking)
     graded = classroom.grade(room, limits, 1, Console(file=io.StringIO()), keep=True)
@@ -396,23 +396,40 @@ def test_a_spoilt_result_is_graded_again(one, monkeypatch, spoil):
     assert (anew, graded[0].points) == (1, 2)
 
 
+CHANGED = ["check/ex01.py", "check/core.py", "check/quizzes/01.toml", "check/rubrics/15.toml", "assets/catalog.toml"]
+CHANGED += ["data/wiki_toxicity/labels.csv", "data/masked_words.txt", "evaluate/evidence/baselines.json"]
+CHANGED += ["evaluate/evidence/studies/levels.json", "evaluate/evidence/benchmarks/export.json"]
+CHANGED += ["models/shared/sentiment/adapter_model.safetensors", "models/shared/toxicity/card.json", "new.py"]
+
+
 def test_any_change_of_the_course_grades_anew(one, monkeypatch, tmp_path_factory):
-    """Of a quiz's key, a rubric, a data reader, a stored study: all that a mark rests on."""
+    """Of a check, a quiz's key, a rubric, a data set, a stored result, a trained model: all that a mark may rest on."""
     package = tmp_path_factory.mktemp("course") / "textclf_lesson"
-    (package / "grade").mkdir(parents=True)
-    monkeypatch.setattr(classroom, "__file__", str(package / "grade" / "classroom.py"))
-    monkeypatch.setattr(classroom, "COURSE", package.parent)
-    seen = {classroom._checks()}
-    for name in ("check/core.py", "check/quizzes/01.toml", "check/rubrics/14.toml", "data/labels.csv", "catalog.toml",
-                 "../studies/results/levels.json", "../benchmarks/results/export.json"):  # fmt: skip
-        for content in ("a", "b"):
-            path = package / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
-            assert classroom._checks() not in seen, name
-            seen.add(classroom._checks())
-    (package / "note.md").write_text("x")
-    assert classroom._checks() in seen
+    shutil.copytree(classroom.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = classroom._checks()
+    monkeypatch.setattr(classroom, "PACKAGE", package)
+    assert classroom._checks() == before
+    for name in CHANGED:
+        with (package / name).open("ab") as file:
+            file.write(b"\n")
+        after = classroom._checks()
+        assert after != before, name
+        before = after
+    for other in ("check/__pycache__/core.pyc", "../README.md"):
+        (package / other).parent.mkdir(exist_ok=True)
+        (package / other).write_text("x")
+        assert classroom._checks() == before, other
+
+
+def test_a_corrected_quiz_key_grades_anew(one, monkeypatch, tmp_path_factory):
+    package = tmp_path_factory.mktemp("course") / "textclf_lesson"
+    shutil.copytree(classroom.PACKAGE / "check", package / "check", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(classroom, "PACKAGE", package)
+    assert marks_of(room_of(one), Limits(), monkeypatch, RIGHT)[1] == 1
+    assert marks_of(room_of(one), Limits(), monkeypatch, RIGHT)[1] == 0
+    key = package / "check" / "quizzes" / "01.toml"
+    key.write_text(key.read_text(encoding="utf-8").replace("right = true\n", "", 1), encoding="utf-8")
+    assert marks_of(room_of(one), Limits(), monkeypatch, RIGHT)[1] == 1
 
 
 def test_the_digest_is_part_of_where_a_result_is_kept(one):
@@ -449,7 +466,7 @@ def test_without_the_assignment_s_assets_grading_does_not_begin(one, tmp_path_fa
 def test_a_cache_that_is_hidden_from_submissions_is_told(one, monkeypatch):
     room = room_of(one)
     with pytest.raises(GradingError, match=r"is hidden from submissions\. Move it, and set TEXTCLF_HOME"):
-        marks_of(replace(room, hidden=[cache.home().parent]), Limits(), monkeypatch, RIGHT)
+        marks_of(replace(room, hidden=(cache.home().parent,)), Limits(), monkeypatch, RIGHT)
 
 
 USES = {
@@ -458,7 +475,7 @@ USES = {
     "newsgroups-reuters": r'(?:load|tables|_lengths)\("(newsgroups|reuters)|"reuters-r8": "svm"',
     "russian-senses": r'(?:load|tables)\("russian-senses',
     "chinese-reviews": r'(?:load|tables)\("chinese-reviews',
-    "minilm": r'locate\("minilm|fetch\("minilm|checkpoint\(',
+    "minilm": r'locate\("minilm|fetch\("minilm|checkpoints\.load\(',
     "wordnet": r"\bEDA\(\)",
     "smollm2": r"\b(LocalLLM|LocalServer)\(",
 }

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from tests.exercises import submissions
 from textclf_lesson.base.errors import GradingError, Unreadable
-from textclf_lesson.grade import assignment, handed_in, names, unpack
+from textclf_lesson.grade import assignment, handed_in, names, summary, unpack
 from textclf_lesson.grade.assignment import cells_to_run, notebook_cells, read_assignments
 from textclf_lesson.grade.classroom import Classroom, classroom
+from textclf_lesson.grade.marking import Mark, Marks
 
 ASSIGNMENTS = read_assignments(submissions.SOLUTIONS)
 FRAMING = json.dumps(submissions.exercise("01_framing"))
@@ -123,10 +124,10 @@ def test_the_newest_version_counts_and_the_others_are_told(tmp_path, platform):
     (submission,) = room.submissions
     assert submission.path.name == "01_framing.ipynb" if newest.endswith(".zip") else tmp_path / newest
     assert submission.name.startswith(newest.removesuffix(".ipynb"))
-    assert any(f"the newest of {len(older) + 1} versions" in told for told in submission.told)
+    assert any(f"the newest of {len(older) + 1} versions" in told for told in submission.notes)
     assert len(room.left) == len(older)
     assert all("Not graded: an older version: " in marks.note and newest in marks.note for marks in room.left)
-    assert ("handed in late" in submission.told) == ("LATE" in newest)
+    assert ("handed in late" in submission.notes) == ("LATE" in newest)
 
 
 APART = {
@@ -148,7 +149,7 @@ def test_what_may_be_two_students_is_graded_twice(tmp_path, what):
     room = look(tmp_path)
     assert len(room.submissions) == len(APART[what])
     assert room.left == []
-    told = any("keep the newest only" in sentence for s in room.submissions for sentence in s.told)
+    told = any("keep the newest only" in sentence for s in room.submissions for sentence in s.notes)
     assert told == (what in ("nobody's name", "students with numbers"))
 
 
@@ -174,7 +175,7 @@ FILES = {
     "C.IPYNB": (FRAMING, None),
     "d.ipynb.ipynb": (FRAMING, None),
     "no ending": (FRAMING, None),
-    "e.ipynb.txt": ("not JSON", "called like a notebook, but is none"),
+    "e.ipynb.txt": ("not JSON", "called like a notebook, but is not one"),
     "f.py": ("x = 1", "a .py file, not the notebook"),
     "g.pdf": (b"%PDF", "a .pdf file, not the notebook"),
     "h.txt": ("", "the file is empty"),
@@ -188,7 +189,7 @@ FILES = {
     ".hidden.ipynb": (FRAMING, "a hidden file"),
     ".ipynb_checkpoints/ada-checkpoint.ipynb": (FRAMING, "a hidden folder (1 files)"),
     "__MACOSX/._ada.ipynb": (b"\0", "a hidden folder (1 files)"),
-    "p.docx": (b"PK", "it is no notebook"),
+    "p.docx": (b"PK", "it is not a notebook"),
     "q/readme.md": ("hello", "a .md file"),
 }
 
@@ -218,7 +219,7 @@ def test_links_and_pipes_are_listed_and_read_by_nobody(tmp_path):
     assert {name: note.removeprefix("Not graded: ") for name, note in reasons(tmp_path).items()} == {
         "nowhere": "a link that leads nowhere.",
         "folder": "a link to a folder: links to folders are not followed.",
-        "pipe": "it is no file.",
+        "pipe": "it is not a file.",
     }
 
 
@@ -386,6 +387,21 @@ def test_without_room_to_unpack_grading_does_not_begin(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(GradingError, match="set TMPDIR to one"):
         look(tmp_path)
+
+
+def test_results_of_an_earlier_grading_are_no_hand_ins(tmp_path):
+    """They were written where --json and --html said, and are not named again this time."""
+    place(tmp_path, "ada/01_framing.ipynb")
+    marks = [Marks("ada/01_framing", "01_framing", [Mark("quiz", 2, 2, "right")])]
+    for name, write in {
+        "all.json": summary.as_json,
+        "ada/old.html": summary.as_html,
+        "old.csv": summary.as_csv,
+    }.items():
+        place(tmp_path, name, write(marks))
+    place(tmp_path, "data.json", "[]")
+    assert counted(tmp_path) == ["ada/01_framing"]
+    assert list(reasons(tmp_path)) == ["data.json"]
 
 
 def test_results_are_not_written_over_a_submission(tmp_path):

@@ -10,8 +10,8 @@ import pytest
 
 from tests.exercises import submissions
 from textclf_lesson.base.errors import AnswerError, Stopped, WireError
-from textclf_lesson.grade import process, wire
-from textclf_lesson.grade.process import Limits
+from textclf_lesson.grade import sandbox, wire
+from textclf_lesson.grade.sandbox import Limits, Sandbox
 from textclf_lesson.grade.sitting import Remote, Sitting
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
@@ -21,12 +21,12 @@ SECRET = submissions.SOLUTIONS / "01_framing.ipynb"
 @pytest.fixture(scope="module", params=["walls", "no walls"])
 def room(request):
     """A process with the kernel's fence, and one with Python's alone, as on systems without namespaces."""
-    if request.param == "walls" and not process.has_namespaces():
+    if request.param == "walls" and not sandbox.has_namespaces():
         pytest.skip("this system grants no namespaces")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "no walls":
-            patch.setattr(process, "has_namespaces", lambda: False)
-        with Sitting(Limits(seconds=60), [submissions.SOLUTIONS]) as held:
+            patch.setattr(sandbox, "has_namespaces", lambda: False)
+        with Sitting(Sandbox(Limits(seconds=60), (submissions.SOLUTIONS,))) as held:
             held.start()
             held.name = request.param
             yield held
@@ -103,7 +103,7 @@ def test_a_missing_name_is_told_apart(room):
 
 def test_the_process_knows_no_secrets_of_the_environment(room, monkeypatch):
     monkeypatch.setenv("SOME_TOKEN", "abc")
-    with Sitting(Limits(), []) as other:
+    with Sitting(Sandbox()) as other:
         other.start()
         assert "SOME_TOKEN" not in value_of(other, "dict(os.environ)", "import os")
 

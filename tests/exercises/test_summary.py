@@ -7,9 +7,9 @@ from rich.console import Console
 
 from tests.exercises import submissions
 from textclf_lesson.grade import summary
-from textclf_lesson.grade.assignment import Assignment, Item
+from textclf_lesson.grade.assignment import Assignment, Item, Submission
 from textclf_lesson.grade.marking import VERDICTS, Mark, Marks, mark
-from textclf_lesson.grade.process import Limits
+from textclf_lesson.grade.sandbox import Sandbox
 from textclf_lesson.grade.sitting import printable
 
 CLASS = [
@@ -65,7 +65,7 @@ def test_a_hidden_test_without_a_hint_gives_nothing_away(tmp_path):
     submissions.write(submissions.solved("01_framing", ("quiz",)), path)
     tests = {"plain": "assert quiz() == {'secret': 'z'}, 'the secret is z'", "spoilt": "quiz() / 0 + undefined_secret"}
     assignment = Assignment("01_x", tuple(Item(name, 1, test) for name, test in tests.items()), ("quiz",))
-    told = {one.item: one for one in mark(path, "x", assignment, Limits(), []).marks}
+    told = {one.item: one for one in mark(Submission(path, "x", assignment), Sandbox()).marks}
     assert (told["plain"].verdict, told["plain"].hint) == (
         "unjudged",
         "A test failed that has no hint (AssertionError).",
@@ -78,6 +78,16 @@ def test_a_fault_of_the_grader_is_told_as_ours_and_stops_nobody(tmp_path, monkey
     path = tmp_path / "01_x.ipynb"
     submissions.write(submissions.solved("01_framing", ("quiz",)), path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    marks = mark(path, "x", Assignment("01_x", (Item("quiz", 2, "quiz()"),), ("quiz",)), Limits(), [])
+    marks = mark(Submission(path, "x", Assignment("01_x", (Item("quiz", 2, "quiz()"),), ("quiz",))), Sandbox())
     assert [one.verdict for one in marks.marks] == ["unjudged"]
     assert marks.note.startswith("Not graded, by no fault of the submission: FileNotFoundError")
+
+
+def test_a_result_of_an_earlier_grading_is_known_and_a_learner_s_file_is_not(tmp_path):
+    for name, write in {"all.json": summary.as_json, "x.csv": summary.as_csv, "x.html": summary.as_html}.items():
+        (tmp_path / name).write_text(write(CLASS), encoding="utf-8")
+        assert summary.is_result(tmp_path / name), name
+    for name, content in {"a.json": "[]", "a.csv": "submission,f1\n", "a.html": "<!DOCTYPE html>\n<title>x"}.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        assert not summary.is_result(tmp_path / name), name
+    assert not summary.is_result(tmp_path / "gone")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import textclf_lesson
-from textclf_lesson.grade.process import Limits
+from textclf_lesson.grade.sandbox import Sandbox
 from textclf_lesson.grade.sitting import Sitting
 
 ROOT = Path(__file__).parents[2]
@@ -128,12 +128,12 @@ def test_the_kernels_of_nbval(spy):
 def test_the_grader(spy, monkeypatch):
     """A submission, in the process that holds it. The spy does not get in there: nothing of PYTHONPATH is handed on."""
     look = "import os, sys\nseen = {name: os.environ.get(name) for name in names}\nloaded = 'torch' in sys.modules"
-    with Sitting(Limits(), []) as sitting:
+    with Sitting(Sandbox()) as sitting:
         sitting.start()
         sitting.run(f"names = {list(ASLEEP)}\n{look}")
         assert (sitting.get("seen"), sitting.get("loaded")) == (ASLEEP, False)
     monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
-    with Sitting(Limits(), []) as sitting:
+    with Sitting(Sandbox()) as sitting:
         sitting.start()
         sitting.run(f"names = {list(ASLEEP)}\n{look}")
         assert sitting.get("seen") == dict.fromkeys(ASLEEP) | {"GOMP_SPINCOUNT": "1000"}

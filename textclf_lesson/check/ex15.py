@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 from textclf_lesson import data
 from textclf_lesson.base.errors import CheckFailed
-from textclf_lesson.check.core import Answer, close, compare, guess, item, kind, short
+from textclf_lesson.check.core import Answer, Part, close, compare, guess, item, kind, short
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 from textclf_lesson.check.rubric import rubric  # noqa: F401
 from textclf_lesson.check.sources import tables
@@ -611,16 +611,13 @@ def predictions_file(answer: Answer) -> Iterator[str]:
 
 
 @item
-def f1_by_label(answer: Answer) -> Generator[str, None, int]:
+def f1_by_label(answer: Answer) -> Iterator[Part]:
     """Returns the table of predictions.csv, as `predictions_file`; a point for each label with F1 above the goal."""
-    said = _read(answer)[YES].to_numpy(dtype=float)
-    reached = 0
-    for label, scores in metrics.multilabel_report(_gold(), said, LABELS).per_label.iterrows():
-        told = f"{label} {scores['f1']:.3f}, 95 % {scores['f1_low']:.3f} to {scores['f1_high']:.3f}"
+    predicted = _read(answer)[YES].to_numpy(dtype=float)
+    for label, scores in metrics.multilabel_report(_gold(), predicted, LABELS).per_label.iterrows():
+        text = f"{label} {scores['f1']:.3f}, 95 % {scores['f1_low']:.3f} to {scores['f1_high']:.3f}"
         is_open = scores["f1_low"] <= GOAL <= scores["f1_high"]
-        reached += scores["f1"] > GOAL
-        yield f"{'' if scores['f1'] > GOAL else '✗ '}{told}{': open' if is_open else ''}"
-    return int(reached)
+        yield Part(text + ": open" * is_open, points=int(scores["f1"] > GOAL))
 
 
 @item

@@ -61,6 +61,17 @@ class Assignment:
 
 
 @dataclass(frozen=True)
+class Submission:
+    """A notebook, the assignment that it answers, and the folder of its artefacts. `notes` are for its marks' note."""
+
+    path: Path
+    name: str
+    assignment: Assignment
+    files: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Cell:
     """A code cell of a submission that is run. `blank` is its grade id if it is one to fill in."""
 

@@ -18,25 +18,15 @@ from textclf_lesson import __version__
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import GradingError
 from textclf_lesson.check import needs
-from textclf_lesson.grade import artefacts, handed_in, process, sitting
-from textclf_lesson.grade.assignment import Assignment, of_submission, read_assignments
+from textclf_lesson.grade import artefacts, handed_in, sitting
+from textclf_lesson.grade.assignment import Submission, of_submission, read_assignments
 from textclf_lesson.grade.handed_in import Found, HandedIn
 from textclf_lesson.grade.marking import Mark, Marks, mark
+from textclf_lesson.grade.sandbox import Limits, Sandbox
 
-COURSE = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
+COURSE = PACKAGE.parent
 KEPT = ".grades"  # the folder, among the submissions, where results are kept
-CODE = {".py", ".toml", ".csv", ".txt", ".json"}  # the files of the package that a mark may rest on
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A notebook, the assignment it answers, and the folder of what is handed in beside it. `told`: for its note."""
-
-    path: Path
-    name: str
-    assignment: Assignment
-    files: Path | None = None
-    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +36,7 @@ class Classroom:
 
     folder: Path
     submissions: list[Submission]
-    hidden: list[Path]
+    hidden: tuple[Path, ...]
     solutions: Path
     left: list[Marks] = field(default_factory=list)
     checks: bytes = b""
@@ -94,19 +84,18 @@ def classroom(path: Path, solutions: Path, assignment: str | None, own: set[Path
     counted = handed_in.newest(
         handed.notebooks, lambda found: answers[found.name].name if answers[found.name] else "", list(assignments)
     )
-    places = Counter((found.path.parent, answers[found.name]) for found in counted.notebooks)
+    folders = Counter((found.path.parent, answers[found.name]) for found in counted.notebooks)
     submissions, left = [], [*handed.others, *counted.others]
     for found in counted.notebooks:
         if answers[found.name] is None:
             left.append((found, "neither its cells nor its name tell which assignment this is"))
             continue
-        one = Submission(found.path, found.shown, answers[found.name], told=found.told)
-        if places[found.path.parent, one.assignment] == 1:  # artefacts beside two notebooks could be either's
-            one = replace(one, files=artefacts.beside(one.path))
-        submissions.append(one)
-    hidden = [*_hidden(solutions), *([path] if path.is_dir() else [])]
+        alone = folders[found.path.parent, answers[found.name]] == 1  # else its artefacts could be either notebook's
+        files = artefacts.beside(found.path) if alone else None
+        submissions.append(Submission(found.path, found.shown, answers[found.name], files, found.notes))
+    hidden = (*_hidden(solutions), *([path] if path.is_dir() else []))
     if handed.unpacked:
-        hidden.append(Path(handed.unpacked.name))
+        hidden = (*hidden, Path(handed.unpacked.name))
     return Classroom(folder, submissions, hidden, solutions, _left(left, submissions), _checks(), handed=handed)
 
 
@@ -123,14 +112,14 @@ def _left(left: list[tuple[Found, str]], submissions: list[Submission]) -> list[
 
 
 def _checks() -> bytes:
-    """A digest of the course as it is: checks, quiz keys, rubrics, data readers, the grader, and stored results."""
+    """A digest of the course as it is installed: every file of the package, since a mark may rest on any of them.
+
+    Quiz keys, rubrics, stored results, labels and adapters are files of the package as much as its code is.
+    """
     digest = hashlib.sha256()
-    package = Path(__file__).resolve().parents[1]
-    files = [path for path in package.rglob("*") if path.suffix in CODE and path.is_file()]
-    for folder in ("studies", "benchmarks"):
-        files += (COURSE / folder / "results").glob("*.json")
-    for path in sorted(files):
-        digest.update(f"{path.name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    for path in sorted(path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        name = path.relative_to(PACKAGE).as_posix()
+        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.digest()
 
 
@@ -141,7 +130,7 @@ def _hidden(solutions: Path) -> list[Path]:
     return [solutions, *(folder for folder in inside if folder.is_dir() and folder != solutions.resolve())]
 
 
-def grade(room: Classroom, limits: process.Limits, jobs: int, console: Console, keep: bool) -> list[Marks]:
+def grade(room: Classroom, limits: Limits, jobs: int, console: Console, keep: bool) -> list[Marks]:
     """The marks of all submissions, in their order, then what is not graded; `jobs` at a time. With `keep`, results are
     stored and reused; an unjudged item is not, nor is one that was stopped at lower limits than these.
 
@@ -156,7 +145,7 @@ def grade(room: Classroom, limits: process.Limits, jobs: int, console: Console, 
             done[number] = known
         else:
             left.append(number)
-    _be_ready({room.submissions[number].assignment.name for number in left}, room.hidden, console)
+    _be_ready({room.submissions[number].assignment.name for number in left}, room.hidden)
     with _bar(console) as bar:
         task = bar.add_task("graded", total=len(room.submissions), completed=len(done))
         for number, marks in _each(left, room, limits, jobs):
@@ -169,16 +158,16 @@ def grade(room: Classroom, limits: process.Limits, jobs: int, console: Console, 
                 console.print(
                     f"{marks.submission}: {marks.points:g} of {marks.out_of:g}{unjudged}", highlight=False, markup=False
                 )
-    told = [_told(done[number], submission) for number, submission in enumerate(room.submissions)]
-    return [*told, *room.left]
+    graded = [_with_notes(done[number], submission) for number, submission in enumerate(room.submissions)]
+    return [*graded, *room.left]
 
 
-def _told(marks: Marks, submission: Submission) -> Marks:
-    """With what its file's name tells, which is no part of what is kept: another version may come and go."""
-    return replace(marks, note="; ".join([*submission.told, *([marks.note] if marks.note else [])]))
+def _with_notes(marks: Marks, submission: Submission) -> Marks:
+    """With the notes on its file, which are not kept with its marks: another version may come and go."""
+    return replace(marks, note="; ".join([*submission.notes, *([marks.note] if marks.note else [])]))
 
 
-def _be_ready(assignments: set[str], hidden: list[Path], console: Console) -> None:
+def _be_ready(assignments: set[str], hidden: tuple[Path, ...]) -> None:
     """Have all that the assignments need in the cache, where submissions can read it. Raises GradingError."""
     wanted = {name: needs.missing(name) for name in sorted(assignments)}
     lacking = list(dict.fromkeys(asset for names in wanted.values() for asset in names))
@@ -202,16 +191,13 @@ def _be_ready(assignments: set[str], hidden: list[Path], console: Console) -> No
             raise GradingError(f"Nothing was graded: the cache cannot be made ready for {name}. {error}") from None
 
 
-def _each(left: list[int], room: Classroom, limits: process.Limits, jobs: int) -> Iterator[tuple[int, Marks]]:
+def _each(left: list[int], room: Classroom, limits: Limits, jobs: int) -> Iterator[tuple[int, Marks]]:
     """Numbers of submissions with their marks, as they get ready."""
     if min(jobs, len(left)) > 1:
         import transformers  # noqa: F401  (here, for it breaks where two threads import it at once, as checks would)
     sitting.interrupted.clear()
     pool = ThreadPoolExecutor(jobs)
-    futures = {}
-    for number in left:
-        s = room.submissions[number]
-        futures[pool.submit(mark, s.path, s.name, s.assignment, limits, room.hidden, s.files)] = number
+    futures = {pool.submit(mark, room.submissions[number], Sandbox(limits, room.hidden)): number for number in left}
     waiting = set(futures)
     try:
         while waiting:
@@ -229,7 +215,7 @@ def _bar(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
-def _kept(room: Classroom, submission: Submission, limits: process.Limits) -> Marks | None:
+def _kept(room: Classroom, submission: Submission, limits: Limits) -> Marks | None:
     """The result that is kept, if it holds for these limits too: one that hung on a limit does not for a larger one."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         known = json.loads(room.kept_at(submission).read_text(encoding="utf-8"))
@@ -241,7 +227,7 @@ def _kept(room: Classroom, submission: Submission, limits: process.Limits) -> Ma
     return None
 
 
-def _store(room: Classroom, submission: Submission, marks: Marks, limits: process.Limits) -> None:
+def _store(room: Classroom, submission: Submission, marks: Marks, limits: Limits) -> None:
     """Keep a result, whole or not at all. On a full disk it is not kept, and grading goes on."""
     kept = marks.as_dict() | {"limits": asdict(limits) if marks.limited else None}
     try:

@@ -19,22 +19,26 @@ SHOWN = 10  # files that were not graded, on the terminal; the CSV file and the 
 
 def run(
     path: Path,
-    assignment: str | None,
-    json_out: Path | None,
-    html_out: Path | None,
-    jobs: int,
+    *,
+    solutions: Path,
     seconds: float,
     memory: float,
-    solutions: Path,
+    assignment: str | None = None,
+    jobs: int = 1,
+    json_out: Path | None = None,
+    html_out: Path | None = None,
 ) -> int:
-    """Grade; 0 if all went well, 1 with one sentence if grading could not begin or a result could not be written, 130
-    if it was interrupted."""
+    """Grade the submission or the class at `path`, as `textclf grade` says; returns the exit status.
+
+    seconds: for each cell and for each item's check. memory: of a submission, in GB. 0: all went well. 1: grading could
+    not begin or a result could not be written; one sentence was printed. 130: it was interrupted.
+    """
     console = Console()
     if sys.platform not in SUPPORTED:
         return _tell(console, "Grading runs on Linux and macOS, which can limit a process. On Windows: use WSL.")
-    from textclf_lesson.grade import classroom, process, summary
+    from textclf_lesson.grade import classroom, sandbox, summary
 
-    limits = process.Limits(seconds=seconds, total=10 * seconds, memory=int(memory * 1e9))
+    limits = sandbox.Limits(seconds=seconds, total=10 * seconds, memory=int(memory * 1e9))
     outputs: dict[Path, Callable] = {}
     if path.is_dir():
         outputs = {path / "grades.csv": summary.as_csv, html_out or path / "grades.html": summary.as_html}
@@ -47,7 +51,7 @@ def run(
         with _alone(path, classroom.KEPT):
             for out in outputs:
                 _try_writing(out)
-            if not process.has_namespaces():
+            if not sandbox.has_namespaces():
                 console.print(
                     "This system grants no namespaces: submissions are fenced in by Python only, see docs/grading.md."
                 )

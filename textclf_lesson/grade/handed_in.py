@@ -13,15 +13,11 @@ from functools import cmp_to_key
 from pathlib import Path
 
 from textclf_lesson.base.errors import GradingError, Unopened, Unreadable
-from textclf_lesson.grade import names, unpack
+from textclf_lesson.grade import names, summary, unpack
 from textclf_lesson.grade.assignment import notebook_cells
 
 DEEPEST = 4  # archives inside archives
-LIKE_NOTEBOOKS = {
-    ".json",
-    ".txt",
-    "",
-}  # endings that browsers and mail programs put in the place of .ipynb, or after it
+LIKE_NOTEBOOKS = {".json", ".txt", ""}  # endings that browsers and mail programs give a notebook, or add to its own
 APART = 60  # seconds between two files below which their times tell nothing: they were copied or unpacked together
 SHORTCUTS = {".gdoc", ".gnotebook", ".url", ".webloc", ".lnk", ".icloud", ".desktop"}
 UNFINISHED = {".crdownload", ".part", ".download", ".partial"}
@@ -33,7 +29,7 @@ class Found:
 
     path: Path
     name: str
-    told: tuple[str, ...] = ()  # what the marks' note is to say of it
+    notes: tuple[str, ...] = ()  # for the note of its marks
 
     @property
     def shown(self) -> str:
@@ -124,7 +120,7 @@ def _file(found: Found, handed: HandedIn, depth: int) -> None:
         reason = "a link that leads nowhere" if found.path.is_symlink() else f"it cannot be read ({error.strerror})"
         return handed.leave(found, reason)
     if not stat.S_ISREG(mode):
-        return handed.leave(found, "it is no file")
+        return handed.leave(found, "it is not a file")
     if name.startswith("."):
         return handed.leave(found, "a hidden file, which programs make for themselves")
     if suffix == ".ipynb":
@@ -137,8 +133,10 @@ def _file(found: Found, handed: HandedIn, depth: int) -> None:
         except (Unreadable, OSError):
             pass
         else:
-            told = f"the file is called {name}, but is a notebook"
-            return handed.notebooks.append(replace(found, told=(told,)))
+            notes = (f"the file is called {name}, but is a notebook",)
+            return handed.notebooks.append(replace(found, notes=notes))
+    if summary.is_result(found.path):  # of an earlier grading, which was told to write it here
+        return None
     return handed.leave(found, _why_no_notebook(suffix, size, ".ipynb" in name.lower()))
 
 
@@ -150,10 +148,10 @@ def _why_no_notebook(suffix: str, size: int, called_so: bool) -> str:
     if suffix in SHORTCUTS:
         return "a shortcut, not the file itself: download the notebook"
     if called_so:
-        return "the file is called like a notebook, but is none"
+        return "the file is called like a notebook, but is not one"
     if suffix in (".py", ".html", ".pdf", ".md"):
         return f"a {suffix} file, not the notebook: hand in the .ipynb"
-    return "it is no notebook"
+    return "it is not a notebook"
 
 
 def _archive(found: Found, handed: HandedIn, depth: int) -> None:
@@ -193,10 +191,9 @@ def newest(notebooks: list[Found], answers: Callable[[Found], str], stems: list[
     top = tops.pop() if len(tops) == 1 else ""
     root = _folder(f"{top}/x") if unpack.is_archive(top) else ""  # a class's one archive is as the class's folder
     for found in notebooks:
-        told = names.read(_stem(found.name))
-        folder = _folder(found.name)
-        owner = (told.owner,) if told.owner else (folder, told.base)
-        groups.setdefault((*owner, answers(found)), []).append((found, told))
+        named = names.read(_stem(found.name))
+        owner = (named.owner,) if named.owner else (_folder(found.name), named.base)
+        groups.setdefault((*owner, answers(found)), []).append((found, named))
     kept: dict[str, Found] = {}
     result = HandedIn()
     for group in groups.values():
@@ -214,21 +211,24 @@ def _counting(group: list, stems: list[str], root: str) -> list[list]:
         return [group]
     base, folder = group[0][1].base, _folder(group[0][0].name)
     nobody = folder in ("", root) and base in {names.plain(stem) for stem in stems}
-    marked = any(not told.number for _, told in group) or names.assignment_in(base, stems)
-    if nobody or (not marked and any(told.bare for _, told in group)):
+    marked = any(not named.number for _, named in group) or names.assignment_in(base, stems)
+    if nobody or (not marked and any(named.bare for _, named in group)):
         others = ", ".join(found.name for found, _ in group)
-        told_all = f"if {others} are versions by one student, keep the newest only: no name tells, all were graded"
-        return [[(replace(found, told=(*found.told, told_all)), told)] for found, told in group]
+        note = (
+            f"{others} were all graded, since no name says whose they are: if one student handed them in, keep the "
+            "newest only"
+        )
+        return [[(replace(found, notes=(*found.notes, note)), named)] for found, named in group]
     return [group]
 
 
 def _later(one: tuple[Found, names.Named], other: tuple[Found, names.Named]) -> float:
     """Above 0 if the first is the later version: by Canvas's numbers, else by time, else by the number in the name."""
-    (a, told_a), (b, told_b) = one, other
-    if told_a.order and told_b.order:
-        return told_a.order - told_b.order or told_a.number - told_b.number
-    apart = _changed(a.path) - _changed(b.path)
-    return apart if abs(apart) > APART else (told_a.number - told_b.number or apart)
+    (found_a, a), (found_b, b) = one, other
+    if a.order and b.order:
+        return a.order - b.order or a.number - b.number
+    apart = _changed(found_a.path) - _changed(found_b.path)
+    return apart if abs(apart) > APART else (a.number - b.number or apart)
 
 
 def _changed(path: Path) -> float:
@@ -239,13 +239,13 @@ def _changed(path: Path) -> float:
 
 
 def _noted(last: tuple[Found, names.Named], older: list) -> Found:
-    found, told = last
-    notes = list(found.told)
-    if told.late:
+    found, named = last
+    notes = list(found.notes)
+    if named.late:
         notes.append("handed in late")
     if older:
         notes.append(f"the newest of {len(older) + 1} versions; older: {', '.join(one.name for one, _ in older)}")
-    return replace(found, told=tuple(notes))
+    return replace(found, notes=tuple(notes))
 
 
 def _stem(name: str) -> str:

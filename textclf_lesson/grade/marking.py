@@ -6,7 +6,6 @@ assets, a full disk, a process killed from outside, a check that breaks) leaves 
 
 import ast
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from textclf_lesson.base.errors import (
@@ -21,10 +20,10 @@ from textclf_lesson.base.errors import (
 )
 from textclf_lesson.check.core import say
 from textclf_lesson.grade.artefacts import Artefacts
-from textclf_lesson.grade.assignment import Assignment, Cell, Item, cells_to_run
-from textclf_lesson.grade.process import Limits
+from textclf_lesson.grade.assignment import Cell, Item, Submission, cells_to_run
+from textclf_lesson.grade.sandbox import Sandbox
 from textclf_lesson.grade.sitting import Sitting
-from textclf_lesson.grade.worker import MISSING
+from textclf_lesson.grade.wire import MISSING
 
 # What can be said of an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course or of the
 # machine: it is graded again the next time.
@@ -33,7 +32,7 @@ VERDICTS = ("right", "partly", "wrong", "missing", "stopped", "unjudged")
 
 @dataclass
 class Mark:
-    """One item of one submission. `hint` is what the learner is told; of an artefact, also what was measured."""
+    """One item of one submission. `hint` is the sentence for the learner; of an artefact, also what was measured."""
 
     item: str
     points: float
@@ -73,25 +72,24 @@ class Marks:
         return {key: value for key, value in asdict(self).items() if key != "limited"} | totals
 
 
-def mark(
-    path: Path, name: str, assignment: Assignment, limits: Limits, hidden: list[Path], files: Path | None = None
-) -> Marks:
-    """Grade a submission to its end, whatever it does. `files` is the folder of its artefacts."""
-    marks = Marks(name, assignment.name)
+def mark(submission: Submission, sandbox: Sandbox) -> Marks:
+    """Grade a submission to its end, whatever it does."""
+    items = submission.assignment.items
+    marks = Marks(submission.name, submission.assignment.name)
     try:
         try:
-            cells = cells_to_run(path, assignment)
+            cells = cells_to_run(submission.path, submission.assignment)
         except Unreadable as problem:
             marks.note = f"Not graded: {problem}."
             cells = []
-        with Attempt(cells, limits, hidden, files) as attempt:
+        with Attempt(cells, Artefacts(submission.files, sandbox), sandbox) as attempt:
             attempt.begin()
-            marks.marks = [attempt.judge(item) for item in assignment.items]
+            marks.marks = [attempt.judge(item) for item in items]
             marks.note = marks.note or attempt.note()
             marks.limited = attempt.limited
     except Exception as bug:  # ours: the rest of the class is graded all the same
         marks.note = f"Not graded, by no fault of the submission: {bug!r}"
-        marks.marks = [Mark(item.name, 0, item.points, "unjudged", "Grade again.") for item in assignment.items]
+        marks.marks = [Mark(item.name, 0, item.points, "unjudged", "Grade again.") for item in items]
     return marks
 
 
@@ -104,15 +102,14 @@ def _unjudged(mark: Mark, why: str) -> Mark:
 class Attempt:
     """The cells of a submission and what became of them. A cell that had to be stopped is left out ever after."""
 
-    def __init__(self, cells: list[Cell], limits: Limits, hidden: list[Path], files: Path | None = None):
-        self.cells, self.sitting = cells, Sitting(limits, hidden)
-        self.artefacts = Artefacts(files, limits, hidden)
+    def __init__(self, cells: list[Cell], artefacts: Artefacts, sandbox: Sandbox):
+        self.cells, self.artefacts, self.sitting = cells, artefacts, Sitting(sandbox)
         self.troubles: dict[int, str] = {}  # cell: the error it raised
         self.stopped: dict[int, str] = {}  # cell: why it had to be stopped
         self.killed: dict[int, str] = {}  # cell: by whom else its process was ended, twice
         self.left_out: dict[int, list[str]] = {}  # cell: its lines that only a front end can run
         self.fault = ""  # what this machine lacked while the cells ran
-        self.limits, self.alive, self.limited = limits, False, False
+        self.alive = self.limited = False
 
     def __enter__(self) -> "Attempt":
         return self
@@ -146,7 +143,7 @@ class Attempt:
 
     def _used_up(self) -> bool:
         """Whether the submission has used its time. What the grader and its checks take is not counted."""
-        return self.sitting.spent > self.limits.total
+        return self.sitting.spent > self.sitting.limits.total
 
     def _run(self, at: int, cell: Cell) -> None:
         try:
@@ -176,8 +173,8 @@ class Attempt:
 
     def _test(self, item: Item, names: dict[str, Any] | None) -> Mark:
         """The mark that the item's test gives; without `names`, for what the submission calls so."""
-        told: list[str] = []
-        say.set(told.append)
+        messages: list[str] = []
+        say.set(messages.append)
         try:
             if names is None:
                 names = {name: self.sitting.get(name) for name in item.wanted}
@@ -201,7 +198,7 @@ class Attempt:
                 item.name, 0, item.points, "unjudged", f"A test failed that has no hint ({type(bug).__name__})."
             )
         verdict = "right" if points == item.points else "partly" if points else "wrong"
-        return Mark(item.name, points, item.points, verdict, told[-1] if item.artefact and told else "")
+        return Mark(item.name, points, item.points, verdict, messages[-1] if item.artefact and messages else "")
 
     # --- reasons ------------------------------------------------------------------------------------------------------
 
@@ -223,22 +220,22 @@ class Attempt:
 
     def note(self) -> str:
         """What happened in cells that belong to no item, and lines that were left out."""
-        told = [
+        notes = [
             f"cell {at + 1} was stopped: {reason}" for at, reason in self.stopped.items() if not self.cells[at].blank
         ]
-        told += [f"cell {at + 1} was not run: {reason}" for at, reason in self.killed.items()]
-        told += [
+        notes += [f"cell {at + 1} was not run: {reason}" for at, reason in self.killed.items()]
+        notes += [
             f"cell {at + 1} raised {error}"
             for at, error in self.troubles.items()
-            if not self.cells[at].blank and not error.startswith("CheckFailed:")  # a copy of a test
+            if not self.cells[at].blank and not error.startswith(("CheckFailed:", "Blank:"))  # a copy of a test
         ]
         lines = dict.fromkeys(line for lines in self.left_out.values() for line in lines)
         if lines:
             more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
-            told.append(f"left out, since only a notebook's front end can run it: {', '.join([*lines][:5])}{more}")
+            notes.append(f"left out, since only a notebook's front end can run it: {', '.join([*lines][:5])}{more}")
         twice = {c.blank for c in self.cells if c.blank and [d.blank for d in self.cells].count(c.blank) > 1}
-        told += [f"{name} was answered more than once, the last one counts" for name in sorted(twice)]
-        return "; ".join(told)
+        notes += [f"{name} was answered more than once, the last one counts" for name in sorted(twice)]
+        return "; ".join(notes)
 
 
 def _run(item: Item, names: dict[str, Any]) -> float:

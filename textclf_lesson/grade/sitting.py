@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from textclf_lesson.base.errors import AnswerError, Killed, NotYet, Stopped, WireError
-from textclf_lesson.grade import process, wire
-from textclf_lesson.grade.process import Limits
+from textclf_lesson.check import core
+from textclf_lesson.grade import sandbox, wire
+from textclf_lesson.grade.sandbox import Sandbox
 
 LOOK = 0.1  # seconds between two looks at a running submission
 LONGEST_GAP = 2.0  # seconds between two looks that count: where more pass, it was the grader that did not run
@@ -35,8 +36,8 @@ class Sitting:
     process failed, if anything. `short`: a limit on memory was felt, so that a larger one may give another mark.
     """
 
-    def __init__(self, limits: Limits, hidden: list[Path]):
-        self.limits, self.hidden = limits, [folder.resolve() for folder in hidden]
+    def __init__(self, sandbox: Sandbox):
+        self.sandbox, self.limits = sandbox, sandbox.limits
         self.process: subprocess.Popen | None = None
         self.left = self.spent = self.ticked = self.looked = 0.0
         self.fault, self.short, self.starting = "", False, False
@@ -52,7 +53,7 @@ class Sitting:
         self.close()
         self.scratch = Path(tempfile.mkdtemp(prefix="textclf-grade-")).resolve()
         ours, theirs = socket.socketpair()
-        self.process = process.launch(self.scratch, self.hidden, self.limits, theirs.fileno())
+        self.process = sandbox.launch(self.scratch, self.sandbox, theirs.fileno())
         theirs.close()
         self.line, self.printed, self.tail, self.calls, self.fault = ours, 0, b"", [], ""
         self.started(START_LIMIT)
@@ -72,7 +73,7 @@ class Sitting:
         """End the process and all that it started, and remove its folder."""
         if self.process is None:
             return
-        process.end(self.process)
+        sandbox.end(self.process)
         self.line.close()
         self.process = None
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -104,7 +105,7 @@ class Sitting:
             self.fault = self.fault or printable(error.get("fault", ""), 300)
             if kind == "MemoryError":
                 self.short = True
-                if process.lacks_memory(self.process, self.limits):
+                if sandbox.lacks_memory(self.process, self.limits):
                     self.fault = f"this machine has less memory free than the {self.limits.memory / 1e9:g} GB granted"
             raise AnswerError(kind, text)
         return reply.get("value")
@@ -208,7 +209,7 @@ class Sitting:
             raise self._stopped(self._too_long())
         if self.printed > self.limits.output:
             raise self._stopped(f"it printed more than {self.limits.output / 1e6:g} MB")
-        if reason := process.excess(self.process, self.limits):
+        if reason := sandbox.excess(self.process, self.limits):
             raise self._stopped(reason)
 
     def _too_long(self) -> str:
@@ -222,7 +223,7 @@ class Sitting:
             os.set_blocking(self.process.stdout.fileno(), False)
             while self._printed():
                 pass
-        killed = process.was_killed(self.process, self.tail)
+        killed = sandbox.was_killed(self.process, self.tail)
         self.close()
         if killed:
             return Killed("its process was killed by the system, which may be short of memory (fewer --jobs need less)")
@@ -233,7 +234,7 @@ class Sitting:
         return Stopped(reason)
 
 
-class Remote:
+class Remote(core.Remote):
     """Something that stayed in the submission's process: it can be called, and asked for its public attributes."""
 
     def __init__(self, sitting: Sitting, number: int, name: str):

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 from collections import Counter
+from contextlib import suppress
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -13,6 +15,8 @@ from rich.text import Text
 
 from textclf_lesson.grade.marking import Mark, Marks
 
+# How each kind of result begins: JSON, CSV, HTML.
+HEADS = (b'[\n {\n  "submission": ', b"submission,assignment,points,", b"<!DOCTYPE html>\n<!-- textclf grade -->")
 SIGNS = {"right": "✓", "partly": "◐", "wrong": "✗", "missing": "–", "stopped": "■", "unjudged": "?"}
 
 
@@ -55,6 +59,13 @@ def as_html(graded: list[Marks]) -> str:
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     marked, left = [m for m in graded if m.assignment], [m for m in graded if not m.assignment]
     return page.render(graded=marked, left=left, items=missed(marked), spread=spread(marked), signs=SIGNS)
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file is a result that one of these functions wrote; False if it cannot be read."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(100).startswith(HEADS)
+    return False
 
 
 def missed(graded: list[Marks]) -> list[dict[str, Any]]:

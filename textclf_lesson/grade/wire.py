@@ -17,6 +17,7 @@ import pandas as pd
 from textclf_lesson.base.errors import WireError
 
 LARGEST = 200_000_000  # bytes of one message; what a submission returns is small
+MISSING = "Missing"  # the kind of error for a name that the submission does not define
 PLAIN = "biufU"  # kinds of arrays that are only numbers or text
 _HEAD = struct.Struct("!Q")
 

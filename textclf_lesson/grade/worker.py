@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from textclf_lesson.base.errors import AssetError, NotYet
-from textclf_lesson.grade import jail, wire
+from textclf_lesson.grade import sandbox, wire
+from textclf_lesson.grade.wire import MISSING
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-MISSING = "Missing"  # the kind of error for a name that the submission does not define
 
 
 class Worker:
@@ -207,7 +207,7 @@ def _end_with_the_grader(connection: socket.socket) -> None:
 
 def main(handle: int, settings: dict[str, Any]) -> None:
     scratch, hidden = Path(settings["scratch"]), [Path(folder) for folder in settings["hidden"]]
-    jail.limit(settings["memory"], settings["cpu"], settings["file_size"], settings["walls"])
+    sandbox.limit(settings["memory"], settings["cpu"], settings["file_size"], settings["walls"])
     # Imported before the fences go up: their caches are found where they are, and the first cell does not wait.
     import matplotlib.pyplot  # noqa: F401
     from IPython.core.history import HistoryManager
@@ -216,12 +216,12 @@ def main(handle: int, settings: dict[str, Any]) -> None:
 
     HistoryManager.enabled = False
     if settings["walls"]:
-        jail.wall_in(scratch, hidden, settings["file_size"])
+        sandbox.wall_in(scratch, hidden, settings["file_size"])
     os.chdir(scratch)
     shell = _shell()
     connection = socket.socket(fileno=handle)
     _end_with_the_grader(connection)
-    jail.watch_calls(scratch, hidden, [])
+    sandbox.watch_calls(scratch, hidden)
     Worker(connection, shell, settings["home"], 0 if settings["walls"] else settings["file_size"]).serve()
 
 

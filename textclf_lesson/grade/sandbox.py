@@ -1,0 +1,282 @@
+"""The fences around a submission's process: how the grader starts, watches and ends it, and what it may not do.
+
+There are two, one behind the other. The outer one is the kernel's (Linux, where it lets users make namespaces): no
+network, no sight of other processes, every file read-only but the scratch folder, hidden folders empty, no way to get
+rights back. The inner one works on every POSIX system and is Python's: limits of the process, and an audit hook that
+refuses to start programs, to reach other machines, and to open hidden or foreign files. It stops accidents and mischief
+in Python, not a determined attacker who writes machine code: docs/grading.md says what to do about those.
+"""
+
+import ctypes
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from textclf_lesson import IDLE_THREADS
+from textclf_lesson.assets import cache
+from textclf_lesson.base.errors import Refused
+
+NAMESPACES = ["unshare", "--map-root-user", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+KEPT += ("OMP_NUM_THREADS", "TEXTCLF_HOME", "TEXTCLF_THREADS")
+KEPT += (*IDLE_THREADS, "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # how fast it computes is no secret either
+
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, READ_ONLY = 442, -100, 0x8000, 1
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION_3 = 24, 38, 0x20080522
+TASKS = 1024  # processes and threads: numerical libraries start one per core, some of them twice
+
+STARTS = ("os.fork", "os.forkpty", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn")
+STARTS += ("subprocess.Popen",)
+LISTS = ("os.listdir", "os.scandir", "glob.glob", "os.chdir")
+CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink", "os.chmod")
+CHANGES += ("os.chown", "shutil.rmtree", "shutil.move")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use."""
+
+    seconds: float = 120.0  # for each cell, and for each item's judgement
+    total: float = 1200.0  # for the whole submission
+    memory: int = 6_000_000_000  # bytes, of all its processes together
+    output: int = 5_000_000  # bytes printed
+    file_size: int = 500_000_000  # bytes of a file, and of the scratch folder where the kernel can bound it
+    processes: int = 64
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What a submission may use, and the folders that it may not see."""
+
+    limits: Limits = Limits()
+    hidden: tuple[Path, ...] = ()
+
+
+@functools.cache
+def has_namespaces() -> bool:
+    """Whether the kernel's fence can be put up here (most Linux systems; not macOS, not every container)."""
+    if not shutil.which("unshare"):
+        return False
+    try_it = f"import pathlib; from {__name__} import wall_in; wall_in(pathlib.Path.cwd(), [], 4096)"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*NAMESPACES, sys.executable, "-P", "-c", try_it]
+        try:
+            return subprocess.run(command, cwd=folder, capture_output=True, timeout=60).returncode == 0
+        except (subprocess.TimeoutExpired, OSError):
+            return False
+
+
+def launch(scratch: Path, sandbox: Sandbox, handle: int) -> subprocess.Popen:
+    """Start `worker` in `scratch`, fenced in, with the socket `handle` as its line to the grader."""
+    walls, limits = has_namespaces(), sandbox.limits
+    settings = {
+        "scratch": str(scratch),
+        "hidden": [str(folder.resolve()) for folder in sandbox.hidden],
+        "walls": walls,
+        "memory": limits.memory,
+        "cpu": int(2 * limits.total),
+        "file_size": limits.file_size,
+        "home": str(cache.home()),
+    }
+    command = [sys.executable, "-P", "-m", f"{__package__}.worker", str(handle), json.dumps(settings)]
+    return subprocess.Popen(
+        [*NAMESPACES, *command] if walls else command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[handle],
+        env=_environment(scratch),
+        start_new_session=True,
+    )
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """What the submission needs to know of this process's environment, and no more: no tokens, no keys."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | {
+        # As this process has it: the cache may hang on a variable, or a working directory, that the submission lacks.
+        "TEXTCLF_HOME": str(cache.home()),
+        "TEXTCLF_OFFLINE": "1",
+        "TEXTCLF_PROGRESS": "0",
+        "TEXTCLF_STATIC": "1",
+        "MPLBACKEND": "Agg",
+        "TMPDIR": str(scratch),
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "HF_HOME": str(scratch / "hf"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def excess(process: subprocess.Popen, limits: Limits) -> str:
+    """Which limit the process and its descendants are over, in words; empty if none."""
+    family = _family(process)
+    if len(family) > limits.processes:
+        return f"it started more than {limits.processes} processes"
+    if sum(map(_memory, family)) > limits.memory:
+        return f"it used more than {limits.memory / 1e9:g} GB of memory"
+    return ""
+
+
+def was_killed(process: subprocess.Popen, printed: bytes) -> bool:
+    """Whether somebody else ended this process, which has ended: the system, short of memory, or an administrator.
+
+    `printed` is the end of its output: where `unshare` stands between, some versions of it tell of the signal in words.
+    """
+    kills = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
+    return -(process.returncode or 0) in kills or printed.lstrip().startswith(b"unshare: sigprocmask unblock failed")
+
+
+def lacks_memory(process: subprocess.Popen, limits: Limits) -> bool:
+    """Whether this machine could not give what the limit grants: then a lack of memory is not the submission's."""
+    had = sum(map(_memory, _family(process)))
+    return psutil.virtual_memory().available + had < limits.memory
+
+
+def end(process: subprocess.Popen) -> None:
+    """Kill a process, its group, and its descendants, until none is left. In namespaces the first kill ends all."""
+    for _ in range(50):
+        family = _family(process)
+        for victim in family:
+            with suppress(psutil.Error):
+                victim.kill()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if len(family) <= 1:
+            break
+    process.wait()
+    process.stdout.close()
+
+
+def _family(process: subprocess.Popen) -> list[psutil.Process]:
+    try:
+        first = psutil.Process(process.pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+# --- in the submission's process, before it reads a line of the submission's code -------------------------------------
+
+
+class _Attributes(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "namespace")]
+
+
+class _Header(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+def limit(memory: int, cpu: int, file_size: int, alone: bool) -> None:
+    """Limits of this process and its children: bytes, seconds, bytes. A limit already lower stays.
+
+    `alone`: in namespaces of its own. Elsewhere the kernel would count all of the user's processes, editor included.
+    """
+    import resource  # not on Windows, where this module is imported all the same
+
+    wanted = {"RLIMIT_CPU": cpu, "RLIMIT_FSIZE": file_size, "RLIMIT_CORE": 0}
+    wanted |= {"RLIMIT_NPROC": TASKS} if alone else {}
+    # DATA counts what can be written, not what is merely reserved, of which numerical libraries have gigabytes.
+    wanted["RLIMIT_DATA" if sys.platform == "linux" else "RLIMIT_AS"] = memory
+    for name, value in wanted.items():
+        with suppress(AttributeError, ValueError, OSError):
+            which = getattr(resource, name)
+            _, hard = resource.getrlimit(which)
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            # CPU time ends with a signal of its own (SIGXCPU). SIGKILL is then never ours: the system killed it.
+            soft = max(value - 10, 1) if name == "RLIMIT_CPU" else value
+            resource.setrlimit(which, (soft, value))
+
+
+def wall_in(scratch: Path, hidden: list[Path], size: int) -> None:
+    """The kernel's fence; to be called as process 1 of fresh namespaces. Raises OSError if it cannot be put up."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def do(what: str, result: int) -> None:
+        if result != 0:
+            raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+
+    with suppress(OSError):  # Linux 6.14 and later: a limit of processes that holds for root too
+        Path("/proc/sys/kernel/pid_max").write_text(str(TASKS))
+    do("private mounts", libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
+    sizes = {scratch: size, **{folder: 4096 for folder in hidden if folder.is_dir()}}
+    if Path("/dev/shm").is_dir():
+        sizes[Path("/dev/shm")] = size
+    for folder, largest in sizes.items():
+        do(f"an empty {folder}", libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, f"size={largest}".encode()))
+
+    def set_attributes(path: Path | str, flags: int, **change: int) -> int:
+        wanted = _Attributes(**change)
+        return libc.syscall(
+            MOUNT_SETATTR, AT_FDCWD, os.fsencode(path), flags, ctypes.byref(wanted), ctypes.sizeof(wanted)
+        )
+
+    do("read-only files", set_attributes("/", AT_RECURSIVE, set=READ_ONLY))
+    for folder in sizes.keys() - set(hidden):
+        do(f"a writable {folder}", set_attributes(folder, 0, clear=READ_ONLY))
+    _loopback_up()
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    do("no new rights", libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    header, nothing = _Header(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    do("no rights", libc.capset(ctypes.byref(header), nothing))
+
+
+def _loopback_up() -> None:
+    """A fresh network namespace has a loopback that is switched off; a served model wants it."""
+    import fcntl
+    import socket
+    import struct
+
+    with suppress(OSError), socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 0x41))  # SIOCSIFFLAGS: up and running
+
+
+def watch_calls(scratch: Path, hidden: list[Path]) -> None:
+    """Python's fence: from now on this process's Python refuses what an answer must not do. It cannot be taken off."""
+    closed = tuple(os.path.realpath(folder) for folder in hidden)
+    # /dev: null, shm. What is written elsewhere would outlive the grading.
+    mine = (os.path.realpath(scratch), "/dev")
+    join = os.path.join
+
+    def within(path: object, folders: tuple[str, ...]) -> bool:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return False
+        real = os.path.realpath(os.fsdecode(path))
+        return any(real == folder or real.startswith(join(folder, "")) for folder in folders)
+
+    def hook(event: str, args: tuple) -> None:
+        if event == "open":
+            path, mode, flags = args
+            if within(path, closed):
+                raise Refused("a graded answer may not read the grader's files", path)
+            writes = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else "r" not in (mode or "r")
+            if writes and isinstance(path, str | bytes | os.PathLike) and not within(path, mine):
+                raise Refused("a graded answer may write only into its own folder, the current one", path)
+        elif event in STARTS:
+            raise Refused("a graded answer may not start other programs or processes")
+        elif event in LISTS and args and within(args[0], closed):
+            raise Refused("a graded answer may not read the grader's files")
+        elif event in CHANGES and args and isinstance(args[0], str | bytes | os.PathLike) and not within(args[0], mine):
+            raise Refused("a graded answer may change only its own folder, the current one", args[0])
+        elif event in ("os.kill", "os.killpg", "signal.pthread_kill"):
+            raise Refused("a graded answer may not send signals")
+
+    sys.addaudithook(hook)
