@@ -99,7 +99,7 @@ def write(
     notes: Sequence[str] = (),
     packages: Sequence[str] = (),
 ) -> Path:
-    """Store the results of one benchmark as `benchmarks/results/NAME.json`; `tools/benchmarks.py` makes a page of all.
+    """Store the results of one benchmark as NAME.json in the package; `tools/benchmarks.py` makes a page of all.
 
     table: the rows, dicts with the same keys, which head the columns; a value is text, a number, or a `spread`.
     notes: sentences below the table; what they say of numbers is computed, not typed. packages: whose versions matter.

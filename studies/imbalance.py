@@ -70,7 +70,7 @@ def scores(task: str, remedy: str) -> dict[str, np.ndarray]:
             found.append(by_group(draws, y["test"], probability.argmax(axis=1), np.bincount(y["train"])))
         else:
             yes = predict(x["validation"])[:, 1:]
-            cut = thresholds.tune(y["validation"][:, None], yes, [task]).cuts[task]
+            cut = thresholds.tune(y["validation"][:, None], yes, [task])[task]
             found.append(by_cut(draws, y["test"], probability[:, 1], cut))
     return {name: np.stack([one[name] for one in found]) for name in found[0]}
 

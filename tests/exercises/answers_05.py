@@ -36,12 +36,12 @@ def uphill(weight, vectors, targets, rate):
     return 2 * weight - _step(weight, vectors, targets, rate)
 
 
-@wrong("head_step", "thrown the weights away")
+@wrong("head_step", "moved the weights far away")
 def does_not_clip(weight, vectors, targets, rate):
     return _step(weight, vectors, targets, rate, clip=False)
 
 
-@wrong("head_step", "clip each slope by itself")
+@wrong("head_step", "clip each entry by itself")
 def clips_each_slope(weight, vectors, targets, rate):
     head = weight.clone().requires_grad_()
     F.binary_cross_entropy_with_logits(vectors @ head.T, targets).backward()
@@ -89,7 +89,7 @@ def tuned_on_test(validation, test):
     return _judged(_search(test), test)
 
 
-@wrong("cut_and_judge", "One cut for all labels")
+@wrong("cut_and_judge", "One threshold for all labels")
 def one_cut_for_all(validation, test):
     return _judged(_search(validation, together=True), test)
 
@@ -99,17 +99,17 @@ def for_accuracy(validation, test):
     return _judged(_search(validation, lambda truth, said: (truth == said).mean()), test)
 
 
-@wrong("cut_and_judge", "One half is a habit")
+@wrong("cut_and_judge", "0.5 is only a convention")
 def one_half(validation, test):
     return _judged([0.5] * 6, test)
 
 
-@wrong("cut_and_judge", "Those flatter")
+@wrong("cut_and_judge", "which is too optimistic")
 def judged_where_chosen(validation, test):
     return _judged(_search(validation), validation)
 
 
-@wrong("cut_and_judge", "Did test rows take part")
+@wrong("cut_and_judge", "Did you use test rows too")
 def tuned_on_all_rows(validation, test):
     both = [np.concatenate(parts) for parts in zip(validation, test, strict=True)]
     return _judged(_search(both), test)
@@ -124,7 +124,7 @@ def one_number_for_all(validation, test):
 @right("cut_and_judge")
 def with_the_package(validation, test):
     cuts = thresholds.tune(*validation, [*"abcdef"])
-    return {"cuts": np.asarray(cuts), "f1": pd.Series(f1_score(test[0], cuts.apply(test[1]), average=None))}
+    return {"cuts": [*cuts.to_dict().values()], "f1": pd.Series(f1_score(test[0], cuts.apply(test[1]), average=None))}
 
 
 @right("cut_and_judge")
@@ -144,17 +144,17 @@ def _reached(truth, probability, cuts, wanted, by=("f1_low", "f1_high"), **chang
     return known | {key: table[name] for key, name in changed.items()}
 
 
-@wrong("labels_reached", "other rows might say otherwise")
+@wrong("labels_reached", "the interval holds the goal")
 def no_interval_in_the_verdict(truth, probability, cuts, wanted):
     return _reached(truth, probability, cuts, wanted, by=("f1", "f1"))
 
 
-@wrong("labels_reached", "taken at one half")
+@wrong("labels_reached", "measured with the threshold 0.5")
 def forgets_the_cuts(truth, probability, cuts, wanted):
     return _reached(truth, probability, 0.5, wanted)
 
 
-@wrong("labels_reached", "knows no cut")
+@wrong("labels_reached", "uses no threshold")
 def average_precision(truth, probability, cuts, wanted):
     return _reached(truth, probability, cuts, wanted, f1="ap")
 
@@ -188,7 +188,7 @@ def precision_alone(truth, said, share):
     return r * share / (r * share + f * (1 - share))
 
 
-@wrong("foreseen_f1", "not of those that got a yes")
+@wrong("foreseen_f1", "not of those predicted yes")
 def false_discoveries(truth, said, share):
     r, f = said[truth == 1].mean(), 1 - precision_score(truth, said)
     precision = r * share / (r * share + f * (1 - share))
@@ -207,7 +207,7 @@ def with_weights(truth, said, share):
 
 
 def _decision(ship="one", how="tuned", average="macro", **changed):
-    truth, said = items._judged()
+    truth, said = items._predicted_ways()
     known = {"ship": ship, "macro_f1": f1_score(truth, said["one", how], average=average)}
     pairs = {"one_over_worst": ("worst", "one"), "six_over_one": ("one", "six")}
     return known | {key: items._gain(*pair, how, average) for key, pair in pairs.items()} | changed
@@ -223,17 +223,17 @@ def takes_the_simplest():
     return _decision(ship="worst")
 
 
-@wrong("one_or_six", "where frequent labels rule")
+@wrong("one_or_six", "so frequent labels dominate")
 def micro_for_macro():
     return _decision(average="micro")
 
 
-@wrong("one_or_six", "not at the tuned cuts")
+@wrong("one_or_six", "not with the tuned ones")
 def cut_at_one_half():
     return _decision(how="half")
 
 
-@wrong("one_or_six", "`one_over_worst` was measured at one half")
+@wrong("one_or_six", "`one_over_worst` was measured with the threshold 0.5")
 def half_of_the_evidence_at_one_half():
     return _decision(one_over_worst=items._gain("worst", "one", "half"))
 

@@ -22,7 +22,9 @@ OTHER = b"1\t-0.5\tA dull film.\n" * 100
 FETCH = """
 import sys
 from pathlib import Path
-from textclf_lesson import assets, catalog
+from textclf_lesson import assets
+from textclf_lesson.assets import catalog
+from textclf_lesson.base.errors import AssetError
 catalog.CATALOG = Path(sys.argv[1])
 try:
     print(assets.fetch(sys.argv[2]))
@@ -365,7 +367,7 @@ def test_offline_says_how_to_get_it_and_asks_nobody(shelf, index, monkeypatch):
 
 def test_an_unknown_name_gets_the_nearest_ones(shelf):
     shelf.list(films=[shelf.add("wheel", zipped({"films.txt": TEXT}), {"films.txt": TEXT})])
-    with pytest.raises(AssetError, match=r"No asset is called 'filns'. Did you mean films\? `textclf fetch --list`"):
+    with pytest.raises(AssetError, match=r"No asset is called 'filns'. Did you mean 'films'\? `textclf fetch --list`"):
         cache.fetch("filns")
 
 

@@ -111,6 +111,35 @@ def test_a_cache_that_cannot_be_written_halts_nobody(own_cache, capsys):
     assert "cannot be written" in capsys.readouterr().err
 
 
+FULL_UNTIL_TOLD = """
+import resource, signal, sys
+from textclf_lesson.models import checkpoints
+
+class Freed:
+    def write(self, text):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        return sys.__stderr__.write(text)
+    def flush(self):
+        sys.__stderr__.flush()
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails as on a full disk
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+sys.stderr = Freed()
+classifier = checkpoints.load("sentiment")
+print(classifier.predict(["A wonderful film."])[0], classifier.folder_.parent.exists())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX systems do")
+def test_a_full_disk_under_the_cache_halts_nobody(own_cache):
+    """The disk is full until the message comes, so that the cache has no room and the temporary folder has."""
+    done = subprocess.run([sys.executable, "-c", FULL_UNTIL_TOLD], capture_output=True, text=True)
+    assert done.stdout.split() == ["positive", "True"], done.stderr
+    assert "The cache cannot be written" in done.stderr and "File too large" in done.stderr
+    assert folders(own_cache) == []
+
+
 def test_two_processes_at_once(own_cache):
     code = textwrap.dedent("""
         from textclf_lesson import models

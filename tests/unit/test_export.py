@@ -283,7 +283,7 @@ def test_quantised_twice_is_refused(int8, tmp_path):
         (lambda f: torch.save({}, f / "weights.pt"), r"holds weights\.pt, a pickle, which can run code .* refused"),
         (lambda f: configured(f, **{KEY: {"classes": ["a", "b", "c"]}}), "names 3 labels .* its model gives 2"),
         (lambda f: configured(f, **{KEY: {}, "id2label": {"0": "a"}}), "names 1 labels .* its model gives 2"),
-        (lambda f: replace(f / "thresholds.json", '{"negative": 0.5}'), "has cuts for negative, the model has neg"),
+        (lambda f: replace(f / "thresholds.json", '{"negative": 0.5}'), r"labels of thresholds are \['negative'\]"),
         (lambda f: replace(f / "thresholds.json", '{"negative": 2, "positive": 1}'), "must be a number from 0 to 1"),
     ],
 )

@@ -72,7 +72,7 @@ def test_thresholds_come_as_one_number_as_a_list_or_tuned(comments, report):
     truth, probabilities = comments
     cuts = tune(truth, probabilities, LABELS)
     tuned = metrics.multilabel_report(truth, probabilities, LABELS, cuts, n=10)
-    listed = metrics.multilabel_report(truth, probabilities, LABELS, [*cuts.cuts.values()], n=10)
+    listed = metrics.multilabel_report(truth, probabilities, LABELS, [*cuts.by_label.values()], n=10)
     pd.testing.assert_frame_equal(tuned.per_label, listed.per_label)
     assert (tuned.per_label["f1"] >= report.per_label["f1"]).all()
     np.testing.assert_array_equal(tuned.per_label["auc"], report.per_label["auc"])  # no cut moves the order

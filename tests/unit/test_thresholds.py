@@ -54,7 +54,7 @@ def test_ties_and_ends_are_cut_right_too(rows):
 
 def test_the_cut_lies_half_way_between_two_scores():
     cuts = tune([[0], [1], [1]], [[0.2], [0.6], [0.9]], ["x"], min_support=1)
-    assert cuts.cuts == {"x": pytest.approx(0.4)}
+    assert cuts.by_label == {"x": pytest.approx(0.4)}
 
 
 def test_a_label_with_too_few_positives_keeps_one_half_and_is_named(comments):
@@ -62,14 +62,14 @@ def test_a_label_with_too_few_positives_keeps_one_half_and_is_named(comments):
     rare = truth.assign(threat=np.where(truth["threat"].cumsum() <= 19, truth["threat"], 0))
     with pytest.warns(UserWarning, match=r"fewer than 20 of a kind: threat \(19\). They keep 0.5."):
         cuts = tune(rare, probabilities, data.TOXICITY)
-    assert cuts.cuts["threat"] == 0.5 != cuts.cuts["toxic"]
+    assert cuts["threat"] == 0.5 != cuts["toxic"]
     with pytest.warns(UserWarning, match=r"threat \(0\)"):
-        assert tune(truth.assign(threat=0), probabilities, data.TOXICITY).cuts["threat"] == 0.5
+        assert tune(truth.assign(threat=0), probabilities, data.TOXICITY)["threat"] == 0.5
 
 
 def test_without_rows_there_is_nothing_to_tune():
     with pytest.warns(UserWarning, match=r"a \(0\), b \(0\). They keep 0.5"):
-        assert tune(YES[:0], HALF[:0], ["a", "b"]).cuts == {"a": 0.5, "b": 0.5}
+        assert tune(YES[:0], HALF[:0], ["a", "b"]).by_label == {"a": 0.5, "b": 0.5}
 
 
 def test_they_survive_json(comments):

@@ -1,12 +1,12 @@
 """The questions every level asks of its input, and the sentence it answers with when something is wrong."""
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
+from textclf_lesson.base.hints import did_you_mean
 from textclf_lesson.base.label_tables import (
     align_tables,
     check_label_table,
@@ -158,8 +158,7 @@ def _check_allowed(labels: list, allowed: list) -> None:
     known = set(allowed)
     for row, label in enumerate(labels):
         if label not in known:
-            near = difflib.get_close_matches(str(label), map(str, allowed), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(label, allowed)
             some = ", ".join(map(repr, allowed[:10])) + (", …" if len(allowed) > 10 else "")
             raise ValueError(f"Row {row} has the label {label!r}, which is not in the set.{hint} Allowed: {some}.")
 

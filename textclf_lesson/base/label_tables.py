@@ -9,6 +9,7 @@ text: a CSV file makes "1" of 1.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -115,23 +116,26 @@ def check_thresholds(thresholds: Any, labels: Iterable[Any]) -> np.ndarray:
     Raises ValueError for another number of them, other names than `labels`, or a value that is not from 0 to 1.
     """
     labels = check_names(labels)
-    cuts = getattr(thresholds, "cuts", thresholds)
-    counted = isinstance(cuts, pd.Series) and _counts_from_0(cuts.index)
-    if isinstance(cuts, pd.Series) and not (counted and {*map(str, cuts.index)} != {*map(str, labels)}):
-        cuts = dict(zip(check_names(cuts.index, "thresholds"), cuts.tolist(), strict=True))
-    if isinstance(cuts, Mapping):
-        check_names(cuts, "thresholds")
-        by_name = {str(name): cut for name, cut in cuts.items()}
-        _check_same_names(list(cuts), labels, "thresholds", "the labels are")
-        cuts = [by_name[str(name)] for name in labels]
+    given = getattr(thresholds, "by_label", thresholds)
+    counted = isinstance(given, pd.Series) and _counts_from_0(given.index)
+    if isinstance(given, pd.Series) and not (counted and {*map(str, given.index)} != {*map(str, labels)}):
+        given = dict(zip(check_names(given.index, "thresholds"), given.tolist(), strict=True))
+    if isinstance(given, Mapping):
+        check_names(given, "thresholds")
+        by_name = {str(name): value for name, value in given.items()}
+        _check_same_names(list(given), labels, "thresholds", "the labels are")
+        given = [by_name[str(name)] for name in labels]
+        for name, value in zip(labels, given, strict=True):
+            if not (isinstance(value, Real | np.bool_) and 0 <= value <= 1):
+                raise ValueError(f"The threshold of {name!r} is {value!r}, but must be a number from 0 to 1.")
     try:
-        found = np.asarray(cuts)
+        found = np.asarray(given)
         numbers = found.astype(np.float64) if found.dtype.kind in "biufO" else np.array(np.nan)
     except (TypeError, ValueError):
         numbers = np.array(np.nan)
     if numbers.shape not in ((), (len(labels),)) or not ((numbers >= 0) & (numbers <= 1)).all():
         raise ValueError(
-            f"thresholds must be one number from 0 to 1, or one for each of {len(labels)} labels: {cuts!r}."
+            f"thresholds must be one number from 0 to 1, or one for each of {len(labels)} labels: {given!r}."
         )
     return np.broadcast_to(numbers, (len(labels),)).copy()
 

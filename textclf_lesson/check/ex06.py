@@ -267,7 +267,7 @@ def _threats() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray], dict[str,
         options = {"classifier__C": 1, "classifier__class_weight": weight}
         model = baselines.pipeline("tfidf", **options).fit(rows["train"]["text"], rows["train"]["threat"])
         p = {split: model.predict_proba(rows[split]["text"])[:, [1]] for split in ("validation", "test")}
-        tuned = {split: thresholds.tune(rows[split][["threat"]], p[split], ["threat"]).cuts["threat"] for split in p}
+        tuned = {split: thresholds.tune(rows[split][["threat"]], p[split], ["threat"])["threat"] for split in p}
         for how, cut in {"half": 0.5, **tuned}.items():
             said[name, how] = (p["test"] >= cut).astype(int)
         found |= tuned if name == "as it is" else {}

@@ -160,7 +160,7 @@ def _model() -> tuple[object, float]:
     rows = tables("wiki-toxicity")
     model = baselines.pipeline("tfidf").fit(rows["train"]["text"], rows["train"]["toxic"])
     early = model.predict_proba(rows["validation"]["text"])[:, [1]]
-    return model, thresholds.tune(rows["validation"][["toxic"]], early, ["toxic"]).cuts["toxic"]
+    return model, thresholds.tune(rows["validation"][["toxic"]], early, ["toxic"])["toxic"]
 
 
 def _is_toxic(texts: list[str]) -> list[int]:

@@ -1,20 +1,24 @@
 """Every data set of the course through `load(name)`, and your own through `read(path)`, in the same form."""
 
-import difflib
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pandas as pd
 
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import DataError
+from textclf_lesson.base.extras import needed
+from textclf_lesson.base.hints import did_you_mean
 from textclf_lesson.data import sources
 from textclf_lesson.data.cards import Card, agreement, cards
 from textclf_lesson.data.masking import mask
 from textclf_lesson.data.reading import Splits, read
 from textclf_lesson.data.sources import TOXICITY
 from textclf_lesson.data.splits import leaks, normalise, separate
+
+with needed("train"):
+    import datasets
+
 
 __all__ = [
     "TOXICITY",
@@ -117,8 +121,7 @@ def card(name: str) -> Card:
 def _known(name: str) -> str:
     if name in cards():
         return name
-    near = difflib.get_close_matches(str(name), cards(), n=3, cutoff=0.5)
-    guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    guess = did_you_mean(name, cards(), n=3, cutoff=0.5)
     raise DataError(f"There is no data set {name!r}.{guess} There are: {', '.join(cards())}.")
 
 

@@ -1,6 +1,5 @@
 """A file, a folder or an archive as tables of text."""
 
-import difflib
 import io
 import zipfile
 import zlib
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from textclf_lesson.base.errors import DataError
+from textclf_lesson.base.hints import did_you_mean
 from textclf_lesson.data.files import (
     DAMAGED,
     KINDS,
@@ -134,8 +134,7 @@ def _member(place: Place, member: str) -> Place:
             return path_of[matches[0]]
         if matches:
             raise DataError(f"{place} holds {len(matches)} files called {member}: {', '.join(matches[:8])}. Name one.")
-    near = difflib.get_close_matches(wanted, path_of, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
+    guess = did_you_mean(wanted, path_of)
     raise DataError(f"{place} holds no {member}.{guess} It holds: {', '.join(list(path_of)[:12]) or 'nothing'}.")
 
 

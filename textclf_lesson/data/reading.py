@@ -1,22 +1,25 @@
 """Your own data in the form the course works with: `read(source)`."""
 
-import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pandas as pd
 
 from textclf_lesson.base.errors import DataError
+from textclf_lesson.base.extras import needed
+from textclf_lesson.base.hints import did_you_mean
 from textclf_lesson.data.cards import counts
 from textclf_lesson.data.files import SPLIT_NAMES, Table, arrow
 from textclf_lesson.data.labels import targets, without_absent, written
 from textclf_lesson.data.ledger import Ledger
 from textclf_lesson.data.places import tables
 from textclf_lesson.data.sharing import shared
+
+with needed("train"):
+    import datasets
 
 
 class Splits(datasets.DatasetDict):
@@ -174,9 +177,7 @@ def _column(table: Table, name: str) -> int:
     if not names:
         why = f": {table.unit} {table.bad[0]['line']} is {table.bad[0]['reason']}" if table.bad else ""
         raise DataError(f"{table.source} has no row that can be used{why or ', it is empty'}.")
-    lower = {other.lower(): other for other in names}
-    near = difflib.get_close_matches(name.lower(), lower, n=2, cutoff=0.6)
-    guess = f" Did you mean {' or '.join(repr(lower[n]) for n in near)}?" if near else ""
+    guess = did_you_mean(name, names, n=2)
     shown = ", ".join(other or '""' for other in names[:12]) or "none"
     raise DataError(f"{table.source} lacks the column {name!r}.{guess} It has: {shown}.")
 

@@ -12,14 +12,15 @@ import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
 from textclf_lesson.base.errors import ModelError
-from textclf_lesson.base.inputs import check_texts
+from textclf_lesson.base.inputs import check_texts, check_thresholds, whole_number
+from textclf_lesson.evaluate.thresholds import DEFAULT
+from textclf_lesson.models import tokens
 from textclf_lesson.models.modelcard import KEY, PICKLES
 
 MULTI = "multi_label_classification"
 TOKENS_AT_ONCE = 2048  # padding included
 LONG = ("truncate", "window")  # what may be done with a text that is longer than the model reads
 MAX_WINDOWS = 64  # of a text: one of 10,000 characters is to cost a bounded number of forward passes
-DEFAULT_CUT = 0.5
 # Architectures that count positions from behind that of the padding: of 514, 512 can be used.
 FROM_PADDING = (
     *("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "data2vec-text", "ibert"),
@@ -32,15 +33,16 @@ class OnnxClassifier:
 
     Args:
         folder: holds model.onnx, tokenizer.json and config.json; README.md and thresholds.json may be there.
-        threads: how many one call computes with. By default what OMP_NUM_THREADS says, else one for each core.
+        threads: how many one call computes with, 1 or more. By default OMP_NUM_THREADS, else one for each core.
 
-    Attributes: `classes_` (names or numbers, in the order of the scores), `problem_type`, `max_length` (texts are cut
-    after so many tokens), `thresholds` (a cut from 0 to 1 for each label, or None), `card` (README.md, or ""),
+    Attributes: `classes_` (names or numbers, in the order of the scores), `problem_type`, `max_length` (tokens of a
+    text that are read), `thresholds` (for each label one from 0 to 1, or None), `card` (README.md, or ""),
     `sha256` (of the weights, 64 hex digits; `version` is its first 12), `overlap` (tokens that two neighbouring windows
     of a long text share).
 
     Raises ModelError if a file is missing or damaged, if configuration and model do not have the same number of
     labels, or if the folder holds a pickle: reading one can run code, so it has no place beside a model to be served.
+    Raises ValueError for `threads` that are not a whole number from 1 up.
     """
 
     def __init__(self, folder: str | os.PathLike, threads: int | None = None):
@@ -55,6 +57,7 @@ class OnnxClassifier:
         self._pad = config.get("pad_token_id") or 0
         self._tokenizer = _open_tokenizer(self.folder / "tokenizer.json", self.max_length)
         self.overlap = self._tokenizer.truncation["stride"]
+        threads = None if threads is None else whole_number("threads", threads)
         self._session = _open_session(self.folder / "model.onnx", threads)
         self.sha256 = _sha256(self.folder)
         self._check_labels()
@@ -68,13 +71,13 @@ class OnnxClassifier:
         return self.sha256[:12]
 
     def predict(self, texts: Iterable[str], long: str = "truncate") -> np.ndarray:
-        """The most probable class of each text; with several labels 0 or 1 for each, shape (texts, labels), cut at
-        `thresholds`, or at one half where there are none. long: as in `logits`."""
+        """The most probable class of each text; with several labels 0 or 1 for each, shape (texts, labels): 1 from
+        its threshold up, or from one half where there are no `thresholds`. long: as in `logits`."""
         probabilities = self.predict_proba(texts, long)
         if self.problem_type != MULTI:
             return self.classes_[probabilities.argmax(axis=1)]
-        cuts = np.array(list(self.thresholds.values())) if self.thresholds else DEFAULT_CUT
-        return (probabilities >= cuts).astype(int)
+        thresholds = [*self.thresholds.values()] if self.thresholds else DEFAULT
+        return (probabilities >= thresholds).astype(int)
 
     def predict_proba(self, texts: Iterable[str], long: str = "truncate") -> np.ndarray:
         """Probabilities, float32, shape (texts, classes), in the order of `classes_`; rows add up to 1 unless
@@ -135,12 +138,7 @@ class OnnxClassifier:
         return self._batches([first for first, *_ in self.windows(texts)[0]])
 
     def _batches(self, encoded: list[Encoding]) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
-        order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
-        start = 0
-        while start < len(order):
-            width = len(encoded[order[start]])
-            rows = order[start : start + max(1, TOKENS_AT_ONCE // width)]
-            start += len(rows)
+        for rows in tokens.batches([len(one) for one in encoded], TOKENS_AT_ONCE):
             yield rows, self.pad([encoded[row] for row in rows])
 
     def pad(self, encoded: Sequence[Encoding]) -> dict[str, np.ndarray]:
@@ -179,15 +177,11 @@ class OnnxClassifier:
         path = self.folder / "thresholds.json"
         if not path.exists():
             return None
-        cuts = _read_json(path)
-        if set(cuts) != {str(name) for name in self.classes_}:
-            raise ModelError(
-                f"{path} has cuts for {', '.join(cuts)}, the model has {', '.join(map(str, self.classes_))}."
-            )
-        for label, cut in cuts.items():
-            if not (isinstance(cut, int | float) and 0 <= cut <= 1):
-                raise ModelError(f"{path}: the cut of {label!r} is {cut!r}, but must be a number from 0 to 1.")
-        return {str(name): float(cuts[str(name)]) for name in self.classes_}
+        labels = [*map(str, self.classes_)]
+        try:
+            return dict(zip(labels, check_thresholds(_read_json(path), labels).tolist(), strict=True))
+        except ValueError as error:
+            raise ModelError(f"{path} does not fit the model. {error} Export it again.") from None
 
 
 def _longest(config: dict[str, Any], stored: Any) -> int:
@@ -238,8 +232,8 @@ def _open_tokenizer(path: Path, max_length: int) -> Tokenizer:
     except Exception as error:  # the library raises a bare Exception
         raise ModelError(f"{path} is damaged ({_first_line(error)}): export or copy the model again.") from error
     tokenizer.no_padding()
-    tokens = max_length - tokenizer.num_special_tokens_to_add(False)
-    tokenizer.enable_truncation(max_length, stride=max(0, tokens // 4))  # what is cut off comes in overlapping windows
+    own = max_length - tokenizer.num_special_tokens_to_add(False)
+    tokenizer.enable_truncation(max_length, stride=max(0, own // 4))  # what is cut off comes in overlapping windows
     return tokenizer
 
 

@@ -1,9 +1,9 @@
-"""Does 0.8 happen in eight of ten cases? Measured by ECE and a reliability table, mended by a temperature.
+"""Does 0.8 happen in eight of ten cases? Measured by ECE and a reliability table, corrected by a temperature.
 
 Everything takes three kinds of probabilities: of one label, shape (rows,), with y of 0 and 1; of several labels, shape
 (rows, labels), with a table y of the same shape, all its cells counting alike; and of classes that exclude each other,
-shape (rows, classes), with the position of the true class as y. In the last case the probability of the predicted class
-is judged, and whether that class is right; in the others the probability of a yes.
+shape (rows, classes), with the position of the true class as y. In the last case what counts is the probability of the
+predicted class, and whether that class is right; in the others the probability of a yes.
 
 Tables whose columns have names are compared by name (see `label_tables`).
 """
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, softmax
+from sklearn.exceptions import NotFittedError
 
 from textclf_lesson.base.inputs import align_tables, check_probabilities, check_same_rows, is_table, whole_number
 
@@ -39,10 +40,10 @@ def reliability(probabilities: Any, y: Any, bins: int = 15) -> pd.DataFrame:
     The interval is Wilson's (1927). Raises ValueError if shapes, names or pandas indexes do not fit, a probability is
     not in [0, 1], y is anything else than the module says, bins < 1 or there are no rows.
     """
-    said, true = _judged(probabilities, y)
+    proba, true = _one_column(probabilities, y)
     bins = whole_number("bins", bins)
-    which = np.minimum((said * bins).astype(int), bins - 1)
-    grouped = pd.DataFrame({"bin": which, "probability": said, "came true": true}).groupby("bin")
+    which = np.minimum((proba * bins).astype(int), bins - 1)
+    grouped = pd.DataFrame({"bin": which, "probability": proba, "came true": true}).groupby("bin")
     table = grouped.mean().assign(rows=grouped.size())
     table["low"], table["high"] = wilson(table["came true"] * table["rows"], table["rows"])
     return table[["rows", "probability", "came true", "low", "high"]].reset_index(drop=True)
@@ -53,12 +54,17 @@ def brier(probabilities: Any, y: Any) -> float:
 
     Unlike ECE it cannot be lowered by always answering the base rate: it rewards telling rows apart as well.
     """
-    said, true = _judged(probabilities, y)
-    return float(((said - true) ** 2).mean())
+    proba, true = _one_column(probabilities, y)
+    return float(((proba - true) ** 2).mean())
 
 
 def wilson(hits: Any, rows: Any) -> tuple[Any, Any]:
-    """95 % interval of a share, Wilson's (1927): it stays in [0, 1] and holds for a handful of rows too."""
+    """95 % interval of the share `hits` / `rows`, Wilson's (1927): it stays in [0, 1] with a handful of rows too.
+
+    hits, rows: numbers, or arrays or Series of them. Raises ValueError if a share has no rows, or more hits than rows.
+    """
+    if not (np.all(np.asarray(rows) >= 1) and np.all((np.asarray(hits) >= 0) & (np.asarray(hits) <= rows))):
+        raise ValueError("A share needs 1 row or more, and from 0 to as many hits: leave out what has no rows.")
     z, share = 1.959964, hits / rows
     centre, spread = share + z**2 / (2 * rows), z * np.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2)
     return tuple(np.clip(end / (1 + z**2 / rows), 0, 1) for end in (centre - spread, centre + spread))
@@ -87,7 +93,7 @@ class Temperature:
         check_same_rows(logits=logits, y=y)
         logits, y = (np.asarray(values) for values in _one_order(logits, y, "logits"))
         logits = _finite(logits)
-        _judged(self._to_probabilities(logits), y)
+        _one_column(self._to_probabilities(logits), y)
         if (logits.shape == y.shape) != self.multi_label:
             raise ValueError(
                 f"multi_label={self.multi_label} does not fit y of shape {y.shape}: a 0 or 1 for each logit is several "
@@ -105,7 +111,9 @@ class Temperature:
         return self
 
     def predict_proba(self, logits: Any) -> np.ndarray:
-        """Calibrated probabilities, of the logits' shape."""
+        """Calibrated probabilities, of the logits' shape. Raises NotFittedError before `fit`."""
+        if not hasattr(self, "temperature_"):
+            raise NotFittedError("This Temperature has no value yet: call fit(logits, y) with validation rows first.")
         return self._to_probabilities(_finite(logits) / self.temperature_)
 
     def _to_probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -114,27 +122,27 @@ class Temperature:
         return expit(logits) if self.multi_label else softmax(logits, axis=1)
 
 
-def _judged(probabilities: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """For each thing that was said its probability, and 1.0 if it came true."""
+def _one_column(probabilities: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """For each prediction its probability, and 1.0 if it came true; both of one dimension."""
     check_same_rows(probabilities=probabilities, y=y)
-    said, y = _one_order(probabilities, y, "probabilities")
+    proba, y = _one_order(probabilities, y, "probabilities")
     try:
-        said, y = np.asarray(said, dtype=float), np.asarray(y)
-        flat = check_probabilities(said.reshape(-1, 1), ["p"])  # which takes rounding for what it is
+        proba, y = np.asarray(proba, dtype=float), np.asarray(y)
+        flat = check_probabilities(proba.reshape(-1, 1), ["p"])  # which takes rounding for what it is
     except (TypeError, ValueError):
         flat = np.empty(0)
     if not flat.size:
         raise ValueError("Probabilities must be there, and lie in [0, 1]: of logits take the sigmoid or softmax first.")
-    said = flat.reshape(said.shape)
-    if said.shape == y.shape:
+    proba = flat.reshape(proba.shape)
+    if proba.shape == y.shape:
         if not np.isin(y, (0, 1)).all():
             raise ValueError(f"y holds something else than 0 and 1, in the shape {y.shape} of the probabilities.")
-        return said.ravel(), y.ravel().astype(float)
-    if said.ndim != 2 or y.shape != (len(said),) or y.dtype.kind not in "iu":
-        raise ValueError(f"Probabilities of shape {said.shape} and y of shape {y.shape} and type {y.dtype} do not fit.")
-    if not ((y >= 0) & (y < said.shape[1])).all():
-        raise ValueError(f"y holds positions of classes, 0 to {said.shape[1] - 1}, not {y.min()} to {y.max()}.")
-    return said.max(axis=1), (said.argmax(axis=1) == y).astype(float)
+        return proba.ravel(), y.ravel().astype(float)
+    if proba.ndim != 2 or y.shape != (len(proba),) or y.dtype.kind not in "iu":
+        raise ValueError(f"Shapes do not fit: probabilities {proba.shape}, y {y.shape} of type {y.dtype}.")
+    if not ((y >= 0) & (y < proba.shape[1])).all():
+        raise ValueError(f"y holds positions of classes, 0 to {proba.shape[1] - 1}, not {y.min()} to {y.max()}.")
+    return proba.max(axis=1), (proba.argmax(axis=1) == y).astype(float)
 
 
 def _one_order(values: Any, y: Any, what: str) -> tuple[Any, Any]:

@@ -93,20 +93,20 @@ def failure_table(predict: Predict, texts: Sequence[str], labels: Sequence[int])
     """How often `predict` fails each check, with Wilson's 95 % interval: cases, failures, rate, low, high.
 
     predict: texts -> 0 or 1 (toxic) for each. texts, labels: real comments, 1 for toxic, of which the checks of the
-    first kind are made. A case is only counted if the comment was judged rightly as it stood.
+    first kind are made. Only comments that are predicted rightly unchanged become cases.
 
-    - invariance: the attacked, padded or sweetened comment is still toxic. "after 128 tokens": so many words of clean
-      comments stand before it that a model which reads 128 tokens does not get there.
+    - invariance: the attacked, padded or sweetened comment is still toxic. "after 128 tokens": 160
+      words of clean comments stand before it, so that a model which reads 128 tokens does not get there.
     - direction: denials of an insult are not toxic; insults in other languages are.
     - refusal: a blank text is an error, ValueError or TypeError, and not an answer.
 
-    Raises as `check_texts` and `check_labels` do, also for what `predict` returns: a probability is no verdict.
+    Raises as `check_texts` and `check_labels` do, also for what `predict` returns: a probability is refused.
     """
     check_same_rows(texts=texts, labels=labels)
     texts = check_texts(texts)
     labels = check_labels(labels, texts, allowed=(0, 1))
-    verdicts = _verdicts(predict, texts)
-    right = [text for text, is_toxic, said in zip(texts, labels, verdicts, strict=True) if is_toxic and said]
+    predictions = _predictions(predict, texts)
+    right = [text for text, is_toxic, found in zip(texts, labels, predictions, strict=True) if is_toxic and found]
     clean = " ".join(text for text, is_toxic in zip(texts, labels, strict=True) if not is_toxic)
     padding = " ".join(clean.split()[:160])  # a word is a token or more
     checks = {
@@ -138,16 +138,16 @@ def causes(texts: Sequence[str]) -> list[str]:
 
 
 def _failures(predict: Predict, cases: list[str], wanted: int) -> list[bool]:
-    return [said != wanted for said in _verdicts(predict, cases)] if cases else []
+    return [found != wanted for found in _predictions(predict, cases)] if cases else []
 
 
-def _verdicts(predict: Predict, texts: list[str]) -> list[int]:
+def _predictions(predict: Predict, texts: list[str]) -> list[int]:
     """What `predict` gives, 0 or 1 for each text and nothing else."""
-    said = predict(texts)
-    if isinstance(said, str | bytes) or not isinstance(said, Iterable):
-        raise TypeError(f"predict returns one {type(said).__name__}: it must return 0 or 1 for each text.")
+    found = predict(texts)
+    if isinstance(found, str | bytes) or not isinstance(found, Iterable):
+        raise TypeError(f"predict returns one {type(found).__name__}: it must return 0 or 1 for each text.")
     try:
-        return check_labels(said, texts, allowed=(0, 1), at_least=1).tolist()
+        return check_labels(found, texts, allowed=(0, 1), at_least=1).tolist()
     except (TypeError, ValueError) as error:
         raise type(error)(f"predict must return 0 or 1 (toxic) for each text. {error}") from None
 

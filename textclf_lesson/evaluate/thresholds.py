@@ -1,4 +1,4 @@
-"""From probabilities of several labels to yes and no: a cut for each label, chosen on validation rows."""
+"""From probabilities of several labels to yes and no: a threshold for each label, chosen on validation rows."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,41 +7,48 @@ from typing import Any, Self
 
 import numpy as np
 
-from textclf_lesson.base.inputs import check_label_table, check_names, check_probabilities, check_same_rows, plain
+from textclf_lesson.base.inputs import (
+    check_label_table,
+    check_names,
+    check_probabilities,
+    check_same_rows,
+    check_thresholds,
+)
 
 DEFAULT = 0.5
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """A cut for each label, 0 to 1: at this probability and above it is a yes. Made by `tune`."""
+    """A threshold for each label, 0 to 1: from this probability up it is a yes. `tune` chooses them.
 
-    cuts: dict[str, float]
+    by_label: a dict; `thresholds["toxic"]` is one of them. Raises ValueError if one is not a number from 0 to 1.
+    """
+
+    by_label: dict[str, float]
 
     def __post_init__(self) -> None:
-        check_names(self.cuts, "the thresholds")
-        cuts = plain(dict(self.cuts))
-        for label, cut in cuts.items():
-            if not (isinstance(cut, int | float) and 0 <= cut <= 1):
-                raise ValueError(f"The threshold of {label!r} is {cut!r}, but must be a number from 0 to 1.")
-        object.__setattr__(self, "cuts", cuts)
+        labels = check_names(self.by_label, "the thresholds")
+        values = check_thresholds(self.by_label, labels).tolist()
+        object.__setattr__(self, "by_label", dict(zip(labels, values, strict=True)))
+
+    def __getitem__(self, label: str) -> float:
+        return self.by_label[label]
 
     def apply(self, probabilities: Any) -> np.ndarray:
         """0 or 1 for each probability, shape (rows, labels). Raises ValueError as `check_probabilities` does, and for
         named columns in another order: the result has no names, so its order must be that of what was passed."""
-        return (check_probabilities(probabilities, list(self.cuts), reorder=False) >= np.asarray(self)).astype(int)
+        labels = list(self.by_label)
+        return (check_probabilities(probabilities, labels, reorder=False) >= [*self.by_label.values()]).astype(int)
 
     def to_dict(self) -> dict[str, float]:
         """For JSON: what a service needs beside the model. `Thresholds.from_dict` reads it."""
-        return dict(self.cuts)
+        return dict(self.by_label)
 
     @classmethod
-    def from_dict(cls, cuts: dict[str, float]) -> Self:
-        """Raises ValueError if a cut is not a number from 0 to 1."""
-        return cls(dict(cuts))
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return np.array(list(self.cuts.values()), dtype=dtype or float)
+    def from_dict(cls, by_label: dict[str, float]) -> Self:
+        """Raises ValueError if a threshold is not a number from 0 to 1."""
+        return cls(dict(by_label))
 
 
 def tune(
@@ -50,14 +57,14 @@ def tune(
     labels: Sequence[str],
     min_support: int = 20,
 ) -> Thresholds:
-    """For each label the cut with the highest F1 on these rows: of validation, never of the test.
+    """For each label the threshold with the highest F1 on these rows: of validation, never of the test.
 
     y_true: 0 or 1, probabilities: 0 to 1, both of shape (rows, labels); columns with names
-    find their label by name. Cuts lie half-way between two neighbouring probabilities; of
+    find their label by name. Thresholds lie half-way between two neighbouring probabilities; of
     several equally good ones the highest is taken.
 
     A label with fewer than `min_support` positives or negatives keeps 0.5, and a UserWarning
-    names it: on so few rows the best cut is luck. Raises ValueError for another shape, other
+    names it: on so few rows the best threshold is luck. Raises ValueError for another shape, other
     names or pandas indexes, truth other than 0 and 1, NaN, or no probabilities.
     """
     labels = check_names(labels)
@@ -65,25 +72,25 @@ def tune(
     probabilities = check_probabilities(probabilities, labels)
     known = {"what": "truth", "known": "asked for are"}
     truth = check_label_table(y_true, probabilities, labels, **known).to_numpy()
-    cuts, few = {}, []
+    best, few = {}, []
     for label, is_yes, scores in zip(labels, truth.T, probabilities.T, strict=True):
         support = min(is_yes.sum(), len(is_yes) - is_yes.sum())
         if support < min_support:
             few.append(f"{label} ({support})")
-        cuts[label] = DEFAULT if support < min_support else _best_cut(is_yes, scores)
+        best[label] = DEFAULT if support < min_support else _best_threshold(is_yes, scores)
     if few:
         warnings.warn(
             f"Too few rows to tune on, fewer than {min_support} of a kind: {', '.join(few)}. They keep {DEFAULT}.",
             stacklevel=2,
         )
-    return Thresholds(cuts)
+    return Thresholds(best)
 
 
-def _best_cut(is_yes: np.ndarray, scores: np.ndarray) -> float:
+def _best_threshold(is_yes: np.ndarray, scores: np.ndarray) -> float:
     """Go down through the scores: with each, one row more is called a yes."""
     order = np.argsort(-scores, kind="stable")
-    scores, hits, said = scores[order], np.cumsum(is_yes[order]), np.arange(1, len(scores) + 1)
-    f1 = 2 * hits / (said + is_yes.sum())
+    scores, hits, predicted = scores[order], np.cumsum(is_yes[order]), np.arange(1, len(scores) + 1)
+    f1 = 2 * hits / (predicted + is_yes.sum())
     last = np.append(scores[:-1] != scores[1:], True)  # rows with the same score fall on the same side
     best = np.argmax(np.where(last, f1, -1))
     below = scores[best + 1] if best + 1 < len(scores) else 0.0

@@ -4,14 +4,19 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
 
 from textclf_lesson.assets import cache
+from textclf_lesson.base.extras import needed
 from textclf_lesson.base.runtime import progress
 from textclf_lesson.llm.prompted import Examples, PromptedClassifier
 from textclf_lesson.llm.prompts import Template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 CONTENT_FREE = ("N/A", "[MASK]", "")  # the three of Zhao et al. (2021)
@@ -95,7 +100,7 @@ class LocalLLM(PromptedClassifier):
         return softmax(self._label_scores(prompts), axis=1)
 
     def _tokens(self, text: str, examples: Examples) -> list[int]:
-        tokenizer, model = _load()
+        tokenizer, model = smollm2()
         turns = self._messages(text, examples)
         tokens = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
         room = model.config.max_position_embeddings - 32  # for the label
@@ -108,11 +113,12 @@ class LocalLLM(PromptedClassifier):
 
     def _label_scores(self, prompts: list[list[int]]) -> np.ndarray:
         """Log-probability of each label's name after each prompt, shape (prompts, classes)."""
-        import torch
+        with needed("train"):
+            import torch
 
         from textclf_lesson.models.tokens import batches
 
-        tokenizer, model = _load()
+        tokenizer, model = smollm2()
         names = [tokenizer(label.name, add_special_tokens=False)["input_ids"] for label in self.labels_]
         columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)  # one token at least is left to each
         shared = [column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns)]
@@ -131,7 +137,8 @@ def _continuations(model, prefix, shared: int, rests: list[list[int]], names: li
     The first tokens of all names come out of one pass over the rests (padded on the left, so that all end together).
     Only names of several tokens take a second pass, over the names alone.
     """
-    import torch
+    with needed("train"):
+        import torch
 
     longest = max(map(len, rests))
     tokens = torch.tensor([[0] * (longest - len(rest)) + rest for rest in rests], device=model.device)
@@ -162,10 +169,12 @@ def _forward(model, tokens, read, cache, keep: int):
 
 
 @functools.cache
-def _load():
-    """Tokenizer and model: on the GPU if there is one, in bfloat16 where the hardware computes with it."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+def smollm2() -> "tuple[PreTrainedTokenizerBase, PreTrainedModel]":
+    """SmolLM2-135M-Instruct, loaded once in a process: on the GPU if there is one, in bfloat16 where the hardware
+    computes with it, else in float32. Raises AssetError if the weights cannot be fetched."""
+    with needed("train"):
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     from textclf_lesson.base.machine import has_bf16
     from textclf_lesson.models import encoders

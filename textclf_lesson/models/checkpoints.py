@@ -4,6 +4,7 @@ A folder of `shared/` holds one: `adapter_model.safetensors` and `adapter_config
 2021), and `card.json`, which says how it was made and what it scores. `textclf train NAME` makes one anew (`recipes`).
 """
 
+import atexit
 import hashlib
 import json
 import os
@@ -67,11 +68,11 @@ def load(name: str, folder: Path | None = None) -> "TransformerClassifier":
     """A shared classifier, ready to predict: the adapter is merged into its encoder, float32, in a few seconds.
 
     Every machine gets the same weights, bit for bit. The merged model is kept in the cache, where its `folder_` is; if
-    the cache cannot be written, in a temporary folder of this process. folder: where an adapter of yours lies that
-    `textclf train NAME --into FOLDER` has made; default: the package's own.
+    the cache cannot be written, or its disk is full, in a temporary folder of this process. folder: where an adapter of
+    yours lies that `textclf train NAME --into FOLDER` has made; default: the package's own.
 
-    Raises ValueError for an unknown name, ModelError if the adapter is missing, damaged or not for this encoder,
-    AssetError if the encoder cannot be had.
+    Raises ValueError for an unknown name; ModelError if the adapter is missing, damaged or not for this encoder, or if
+    there is no room in the temporary folder either; AssetError if the encoder cannot be had.
     """
     from textclf_lesson.models.transformer import TransformerClassifier
 
@@ -79,13 +80,14 @@ def load(name: str, folder: Path | None = None) -> "TransformerClassifier":
     facts = read_card(folder)
     kept = cache.home() / "checkpoints" / f"{name}-{facts['sha256'][:12]}"
     if not _is_whole(kept):
+        classifier = merged(facts, folder)
         try:
-            _keep(facts, folder, kept)
-        except OSError as error:
+            _keep(classifier, kept)
+        except (OSError, ModelError) as error:  # `save` tells of a full disk by a ModelError
             kept = Path(tempfile.mkdtemp(prefix=f"textclf-{name}-")) / name
             print(f"The cache cannot be written ({error}): {name} is merged anew in each process.", file=sys.stderr)
-            _remove_at_exit(kept.parent)
-            _keep(facts, folder, kept)
+            atexit.register(shutil.rmtree, kept.parent, ignore_errors=True)
+            _keep(classifier, kept)
     return TransformerClassifier.load(kept)
 
 
@@ -134,12 +136,12 @@ def _known(name: str) -> Path:
     return SHARED / name
 
 
-def _keep(facts: dict[str, Any], folder: Path, kept: Path) -> None:
-    """Merge, save beside `kept` and move into place: whoever looks sees a whole folder or none."""
+def _keep(classifier: "TransformerClassifier", kept: Path) -> None:
+    """Save beside `kept` and move into place: whoever looks sees a whole folder or none."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{kept.name}-", dir=kept.parent))
     try:
-        merged(facts, folder).save(partial)
+        classifier.save(partial)
         (partial / SEAL).write_text(file_hash(partial / MERGED), encoding="ascii")
         os.chmod(partial, 0o755)  # mkdtemp's folders are for their owner alone, a cache may be for a class
         try:
@@ -154,23 +156,12 @@ def _keep(facts: dict[str, Any], folder: Path, kept: Path) -> None:
 
 def merged(facts: dict[str, Any], folder: Path) -> "TransformerClassifier":
     """A fitted classifier from an adapter and its card."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
     from textclf_lesson.models import adapters, encoders
     from textclf_lesson.models.transformer import TransformerClassifier
 
     classes, settings = facts["classes"], facts["settings"]
-    with encoders.loading(facts["base"]["name"]) as where:
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            where,
-            problem_type=settings["problem_type"],
-            num_labels=len(classes),
-            id2label=dict(enumerate(classes)),
-            label2id={label: at for at, label in enumerate(classes)},
-            use_safetensors=True,
-        )
-        model = adapters.apply(model, folder)
+    model, tokenizer = encoders.with_head(facts["base"]["name"], classes, problem_type=settings["problem_type"])
+    model = adapters.apply(model, folder)
     tokenizer.model_max_length = settings["max_length"]
     note = {name: facts[name] for name in ("classes", "rows", "counts", "settings", "versions")}
     model.config.update({KEY: note | {"history": []}})
@@ -191,9 +182,3 @@ def file_hash(path: Path) -> str:
     """The SHA-256 of a file, in hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remove_at_exit(folder: Path) -> None:
-    import atexit
-
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import ModelError
+from textclf_lesson.base.extras import needed
 from textclf_lesson.models.modelcard import PICKLES
 
 if TYPE_CHECKING:
@@ -27,11 +28,35 @@ def encoder(name: str = "minilm", **options: Any) -> "tuple[PreTrainedModel, Pre
 
     Raises ModelError or AssetError if the weights cannot be had.
     """
-    from transformers import AutoModel, AutoTokenizer
+    with needed("train"):
+        from transformers import AutoModel, AutoTokenizer
 
     with loading(name) as where:
         tokenizer = AutoTokenizer.from_pretrained(where)
         return AutoModel.from_pretrained(where, use_safetensors=True, **options).eval(), tokenizer
+
+
+def with_head(name: str | os.PathLike, classes: Sequence[Any], **options: Any) -> tuple:
+    """An encoder under an untrained head with a logit for each class, and its tokeniser: (model, tokeniser).
+
+    options: for `AutoModelForSequenceClassification.from_pretrained`; with `output_loading_info=True` the first of the
+    two is (model, info). Raises as `encoder`.
+    """
+    with needed("train"):
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    names = [str(label) for label in classes]
+    with loading(name) as where:
+        tokenizer = AutoTokenizer.from_pretrained(where)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            where,
+            num_labels=len(names),
+            id2label=dict(enumerate(names)),
+            label2id={label: at for at, label in enumerate(names)},
+            use_safetensors=True,
+            **options,
+        )
+    return model, tokenizer
 
 
 def locate(name: str | os.PathLike) -> str:
@@ -58,7 +83,8 @@ def loading(name: str | os.PathLike) -> Iterator[str]:
 
     Raises ModelError where the library would raise its own: no such id, no answer from the hub, damaged weights.
     """
-    from safetensors import SafetensorError
+    with needed("train"):
+        from safetensors import SafetensorError
 
     where = locate(name)
     try:
@@ -78,7 +104,8 @@ def loading(name: str | os.PathLike) -> Iterator[str]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """A block in which transformers shows no bars of its own and reports errors only."""
-    from transformers.utils import logging
+    with needed("train"):
+        from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

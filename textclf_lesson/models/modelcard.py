@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -81,12 +81,13 @@ ADAPTED = ": a low-rank adapter (LoRA, Hu et al. 2021), which the folder `adapte
 
 
 @contextlib.contextmanager
-def replacing(folder: str | os.PathLike) -> Iterator[Path]:
+def replacing(folder: str | os.PathLike, old: Iterable[str] = ()) -> Iterator[Path]:
     """A folder to write into, whose files then replace those of the same names in `folder`; what else lies there stays.
 
-    If the block fails, `folder` is as it was. Raises ModelError where writing is not possible: no room, no permission.
+    old: patterns of files that belong to the model which was there before: those that are not replaced are deleted. If
+    the block fails, `folder` is as it was. Raises ModelError where writing is not possible: no room, no permission.
     """
-    folder = Path(folder)
+    folder, written = Path(folder), set()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as partial:
@@ -95,6 +96,9 @@ def replacing(folder: str | os.PathLike) -> Iterator[Path]:
                 target = folder / file.relative_to(partial)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(file, target)
+                written.add(target)
+            for target in {path for pattern in old for path in folder.glob(pattern)} - written:
+                target.unlink()
     except OSError as error:
         reason = "the disk is full" if error.errno in FULL else str(error)
         raise ModelError(

@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
 
 from textclf_lesson.base import runtime
 from textclf_lesson.base.errors import AssetError, ModelError
+from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import check_label_table, check_labels, check_texts
 from textclf_lesson.models import adapters, encoders, modelcard, tokens, trainer
+
+with needed("train"):
+    import torch
+    from safetensors import SafetensorError
+    from transformers import (
+        AutoConfig,
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
+
 
 CHOICES = {
     "problem_type": ("single_label_classification", "multi_label_classification"),
@@ -184,7 +188,9 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
         if not whole and adapter is None:
             raise ValueError("There is no adapter to save: fit with adapter=LoRA(), or save the model whole.")
         if not (torch.distributed.is_initialized() and torch.distributed.get_rank()):
-            with modelcard.replacing(folder) as partial, encoders.quiet():
+            # What an earlier model has left in the folder does not belong to this one.
+            old = ["model*.safetensors*", f"{ADAPTER}/adapter_*"]
+            with modelcard.replacing(folder, old) as partial, encoders.quiet():
                 try:
                     (self.model_ if whole else self.model_.config).save_pretrained(partial)
                 except SafetensorError as error:  # how a full disk is reported there
@@ -195,11 +201,6 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
                 if adapter:
                     (partial / ADAPTER).mkdir()
                     adapters.write(adapter, partial / ADAPTER, "float32")
-            # What an earlier model has left in the folder does not belong to this one.
-            for old in [] if whole else folder.glob("model*.safetensors*"):
-                old.unlink()
-            for old in [] if adapter else (folder / ADAPTER).glob("adapter_*"):
-                old.unlink()
         self.folder_ = folder
         return folder
 
@@ -272,21 +273,15 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
 
     def _build(self, settings: dict[str, Any]) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, list[str]]:
         """The encoder under a new head for `classes_`, its tokeniser, and the modules its file has no weights for."""
-        names = [str(name) for name in self.classes_]
-        with encoders.loading(self.model) as where:
-            tokenizer = AutoTokenizer.from_pretrained(where)
-            model, info = AutoModelForSequenceClassification.from_pretrained(
-                where,
-                problem_type=settings["problem_type"],
-                num_labels=len(names),
-                id2label=dict(enumerate(names)),
-                label2id={name: at for at, name in enumerate(names)},
-                ignore_mismatched_sizes=True,  # a head for other classes is replaced
-                use_safetensors=True,
-                dtype=torch.float32,
-                return_dict=True,
-                output_loading_info=True,
-            )
+        (model, info), tokenizer = encoders.with_head(
+            self.model,
+            self.classes_,
+            problem_type=settings["problem_type"],
+            ignore_mismatched_sizes=True,  # a head for other classes is replaced
+            dtype=torch.float32,
+            return_dict=True,
+            output_loading_info=True,
+        )
         limit = _longest(model, tokenizer)
         if settings["max_length"] > limit:
             raise ValueError(

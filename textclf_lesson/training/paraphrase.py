@@ -5,15 +5,13 @@ Both have EDA's interface: `augment(text, n)` and `augment_all(texts, n)`.
 
 import functools
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from numbers import Integral
 
 import torch
 
-from textclf_lesson.assets import cache
 from textclf_lesson.base import machine, runtime
 from textclf_lesson.base.inputs import check_texts
-from textclf_lesson.llm.local import GGUF
+from textclf_lesson.llm import local
 from textclf_lesson.models import encoders
 
 REWRITE = "Rewrite the sentence in other words. Keep its meaning and its opinion. Answer with one sentence only."
@@ -30,12 +28,12 @@ _QUOTES = "\"'“”‘’ "
 
 
 class Paraphraser:
-    """A language model that is told to say it in other words.
+    """A language model with the instruction to rewrite a sentence.
 
     Args:
         model: "smollm2" (SmolLM2-135M-Instruct, which the course brings: small, and often wrong), a folder or a hub id
             of an instruction-tuned model, say "Qwen/Qwen3-4B-Instruct-2507".
-        instruction: what it is told. Another one makes another rewriter: "Translate the sentence into German."
+        instruction: Another one makes another rewriter: "Translate the sentence into German."
         examples: pairs (sentence, answer) that are shown first.
         temperature: above 0. Low repeats the text, high leaves its meaning. The lesson measures it.
         seed: the same seed and the same list of texts give the same result on the same machine.
@@ -74,8 +72,8 @@ class Paraphraser:
 
     def _chat(self, text: str) -> list[dict[str, str]]:
         chat = []
-        for told, answer in (*self.examples, (text, None)):
-            chat += [{"role": "user", "content": f"{self.instruction}\n\nSentence: {told}"}]
+        for sentence, answer in (*self.examples, (text, None)):
+            chat += [{"role": "user", "content": f"{self.instruction}\n\nSentence: {sentence}"}]
             chat += [{"role": "assistant", "content": answer}] if answer else []
         return chat
 
@@ -117,11 +115,13 @@ def _write(tokenizer, model, prompts: list[str], n: int, seed: int, **sampling) 
     options = {"do_sample": bool(sampling), "num_return_sequences": n, "pad_token_id": tokenizer.pad_token_id}
     written: list[list[str]] = [[] for _ in prompts]
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))  # like lengths together: little padding
+    side = "right" if model.config.is_encoder_decoder else "left"  # where an answer is written on, padding comes before
     with runtime.random_state_kept():
         torch.manual_seed(seed)
         for start in runtime.progress(range(0, len(order) if n else 0, BATCH), "writing"):
             rows = order[start : start + BATCH]
-            inputs = tokenizer([prompts[row] for row in rows], return_tensors="pt", padding=True, truncation=True)
+            asked = [prompts[row] for row in rows]
+            inputs = tokenizer(asked, return_tensors="pt", padding=True, padding_side=side, truncation=True)
             inputs = {name: inputs[name].to(model.device) for name in ("input_ids", "attention_mask")}
             tokens = model.generate(**inputs, max_new_tokens=LONGEST, **options, **sampling)
             if not model.config.is_encoder_decoder:
@@ -141,13 +141,13 @@ def _kept(text: str, variants: list[str]) -> list[str]:
 @functools.lru_cache(maxsize=2)
 def _writer(name: str, translates: bool = False):
     """Tokeniser and model, on the GPU if there is one, in bfloat16 where the hardware computes with it."""
-    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-    gguf = {"gguf_file": GGUF} if name == "smollm2" else {}
-    whole = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {"use_safetensors": True}
+    if name == "smollm2":
+        return local.smollm2()
     kind = AutoModelForSeq2SeqLM if translates else AutoModelForCausalLM
-    with encoders.quiet(), nullcontext(cache.fetch(name)) if gguf else encoders.loading(name) as source:
-        tokenizer = AutoTokenizer.from_pretrained(source, padding_side="right" if translates else "left", **gguf)
+    with encoders.loading(name) as source:
+        tokenizer = AutoTokenizer.from_pretrained(source)
         dtype = torch.bfloat16 if machine.has_bf16() else torch.float32
-        model = kind.from_pretrained(source, dtype=dtype, **gguf, **whole).eval()
+        model = kind.from_pretrained(source, dtype=dtype, use_safetensors=True).eval()
     return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -35,7 +35,7 @@ from textclf_lesson.training import imbalance, losses
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 RECIPES = {"sentiment": 2, "toxicity": 2}  # name: version of its recipe; version 1 was trained by each learner
 DATASETS = {"sentiment": "movie-snippets", "toxicity": "wiki-toxicity"}
@@ -338,20 +338,9 @@ def _steps(recipe: Callable) -> list[str]:
     return lines.replace("\n   ", " ").splitlines()
 
 
-def _plain(classes: list[str]) -> Any:
-    """The encoder under an untrained head. No attention dropout: a step is 1.3 times as quick, and no worse here."""
-    from transformers import AutoModelForSequenceClassification
-
-    with encoders.loading(ENCODER) as where:
-        return AutoModelForSequenceClassification.from_pretrained(
-            where,
-            num_labels=len(classes),
-            id2label=dict(enumerate(classes)),
-            label2id={label: at for at, label in enumerate(classes)},
-            attn_implementation="eager",
-            attention_probs_dropout_prob=0.0,
-            use_safetensors=True,
-        )
+def _untrained(classes: list[str]) -> "PreTrainedModel":
+    """The encoder under a new head. No attention dropout: a step is 1.3 times as quick, and no worse here."""
+    return encoders.with_head(ENCODER, classes, attn_implementation="eager", attention_probs_dropout_prob=0.0)[0]
 
 
 def _new(classes: list[str], seed: int) -> "PeftModel":
@@ -359,12 +348,12 @@ def _new(classes: list[str], seed: int) -> "PeftModel":
 
     torch.manual_seed(seed)
     rank = 32 if len(classes) > 2 else 16
-    return adapters.attach(_plain(classes), adapters.LoRA(rank=rank, alpha=rank))
+    return adapters.attach(_untrained(classes), adapters.LoRA(rank=rank, alpha=rank))
 
 
 def _again(folder: Path, classes: list[str]) -> "PeftModel":
     """The model of an earlier step, to be trained on."""
-    return adapters.load_into(_plain(classes), folder)
+    return adapters.load_into(_untrained(classes), folder)
 
 
 def _tokenizer(max_length: int) -> "PreTrainedTokenizerBase":

@@ -24,11 +24,12 @@ from tokenizers import Encoding
 from textclf_lesson import __version__
 from textclf_lesson.base.errors import ModelError, OverloadError, Refusal
 from textclf_lesson.base.runtime import cores
-from textclf_lesson.deploy.onnx_classifier import DEFAULT_CUT, LONG, MAX_WINDOWS, MULTI, OnnxClassifier
+from textclf_lesson.deploy.onnx_classifier import LONG, MAX_WINDOWS, MULTI, OnnxClassifier
 from textclf_lesson.deploy.serve import methods, wire
 from textclf_lesson.deploy.serve.batching import QUEUE, Batcher
 from textclf_lesson.deploy.serve.counters import Counters, Log, forget_the_dead, none_of
 from textclf_lesson.deploy.serve.wire import Question
+from textclf_lesson.evaluate.thresholds import DEFAULT
 
 PASS = 4  # texts in a forward pass: on a CPU, more of them are no quicker, only padded to a longer one
 PATIENCE = 10  # seconds for a body to arrive
@@ -58,7 +59,7 @@ class Model:
         self.threads = ThreadPoolExecutor(threads or cores(), "inference")
         self.labels = _distinct([str(label) for label in self.classifier.classes_], folder)
         self.is_multi = self.classifier.problem_type == MULTI
-        self.thresholds = self.classifier.thresholds or dict.fromkeys(self.labels, DEFAULT_CUT)
+        self.thresholds = self.classifier.thresholds or dict.fromkeys(self.labels, DEFAULT)
         self.long, self.none = long, none_of(self.labels)
         # The name of a folder need not be UTF-8, and that of the folder "." is elsewhere.
         name = name or os.path.basename(os.path.abspath(folder)) or "model"

@@ -4,11 +4,12 @@
 versions.
 """
 
-import difflib
 import json
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from textclf_lesson.base.hints import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +64,7 @@ def baseline(name: str) -> Baseline:
     """
     stored = _stored()
     if name not in stored:
-        near = difflib.get_close_matches(str(name), stored, n=1)
-        guess = f" Did you mean {near[0]!r}?" if near else ""
+        guess = did_you_mean(name, stored)
         raise ValueError(f"There is no stored baseline of {name!r}.{guess} There are: {', '.join(stored)}.")
     found = Baseline(name=name, **stored[name])
     ranges = {
