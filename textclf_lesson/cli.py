@@ -1,4 +1,7 @@
-"""The command `textclf`: fetch · train · doctor · run · grade · serve. Heavy imports come late: --help stays quick."""
+"""The command `textclf`: start · reset · update · hand-in · fetch · train · doctor · run · grade · serve.
+
+Heavy imports come late: --help, and what Tab completes, stay quick.
+"""
 
 import codecs
 import sys
@@ -8,11 +11,13 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from textclf_lesson import __version__
 from textclf_lesson.assets import cache
-from textclf_lesson.assets.catalog import Asset, find
-from textclf_lesson.base.errors import AssetError, DataError, ServiceError
+from textclf_lesson.assets.catalog import Asset, by_any_name, find
+from textclf_lesson.base.errors import AssetError, DataError, DeskError, MissingExtra, ServiceError
 
-LAST_LESSON = 13
+LAST_LESSON = 14
+PRACTICAL = 15  # an exercise without a lesson
 NOTEBOOKS = Path("notebooks")
 
 # What terminals that know only ASCII, or Latin-1, are shown. The grader's signs must stay apart.
@@ -20,7 +25,7 @@ PLAIN = {"✓": "+", "◐": "~", "✗": "x", "–": "-", "■": "#", "…": "...
 
 
 class _Commands(TyperGroup):
-    """All commands, behind one door: what the terminal's encoding lacks is shown as well as it can."""
+    """All commands: what the terminal's encoding lacks is shown as well as it can; some errors as one sentence."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         codecs.register_error("textclf", _plain)
@@ -28,6 +33,12 @@ class _Commands(TyperGroup):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="textclf")
         return super().main(*arguments, **options)
+
+    def invoke(self, context: typer.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (MissingExtra, DeskError) as error:
+            _fail(str(error))
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
@@ -42,20 +53,164 @@ app = typer.Typer(
 )
 
 
-def _asset_names(incomplete: str) -> list[str]:
-    return [name for name in cache.catalog() if name.startswith(incomplete)]
+# --- what Tab completes -----------------------------------------------------------------------------------------------
+
+
+def _asset_names(incomplete: str) -> list[tuple[str, str]]:
+    return [(name, asset.title) for name, asset in by_any_name().items() if name.startswith(incomplete)]
 
 
 def _recipe_names(incomplete: str) -> list[str]:
     return [name for name in ("sentiment", "toxicity") if name.startswith(incomplete)]
 
 
+def _lesson_numbers(incomplete: str) -> list[tuple[str, str]]:
+    """The numbers of the lessons, with their names where their notebooks lie here."""
+    names = {path.stem[:2]: path.stem[3:].replace("_", " ") for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")}
+    numbers = names or dict.fromkeys(_numbers(0, LAST_LESSON), "")
+    return [(number, name) for number, name in sorted(numbers.items()) if number.startswith(incomplete)]
+
+
+def _exercise_numbers(incomplete: str) -> list[str]:
+    return [number for number in _numbers(1, PRACTICAL) if number.startswith(incomplete)]
+
+
+def _model_folders(incomplete: str) -> list[str]:
+    """Exported models, and the folders on the way to one."""
+    path = Path(incomplete)
+    parent, begin = (path, "") if incomplete.endswith("/") or not incomplete else (path.parent, path.name)
+    folders = [path for path in parent.glob(f"{begin}*") if path.is_dir() and not path.name.startswith(".")]
+    return [f"{path}" if (path / "model.onnx").exists() else f"{path}/" for path in sorted(folders)]
+
+
+def _numbers(first: int, last: int) -> list[str]:
+    return [f"{number:02}" for number in range(first, last + 1)]
+
+
 Lessons = Annotated[
-    list[str] | None, typer.Option("--lesson", "-l", metavar="N", help="A lesson, as 2 or 02; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--lesson",
+        "-l",
+        metavar="N",
+        autocompletion=_lesson_numbers,
+        help="A lesson, as 2 or 02; may be repeated.",
+    ),
 ]
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", autocompletion=_asset_names, help="As `--list` shows them.")
+    list[str] | None,
+    typer.Argument(metavar="NAME", autocompletion=_asset_names, help="Of data or weights, as `--list` shows them."),
 ]
+Exercise = Annotated[
+    str, typer.Argument(metavar="NN", autocompletion=_exercise_numbers, help="The exercise's number, as 1 or 01.")
+]
+Desk = Annotated[
+    Path | None,
+    typer.Option(
+        "--in",
+        metavar="DIR",
+        show_default=False,
+        help="The working copy. Default: the one you are in, else ~/textclf-course.",
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"textclf {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version, and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+# --- a learner's working copy -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def start(
+    lesson: Annotated[
+        str, typer.Argument(metavar="LESSON", autocompletion=_lesson_numbers, help="The lesson to open, as 2 or 02.")
+    ] = "00",
+    into: Annotated[
+        Path | None, typer.Option(metavar="DIR", show_default=False, help="Where. Default: ~/textclf-course.")
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address alone.")
+    ] = True,
+) -> None:
+    """Make your working copy of the course, or open the one you have: JupyterLab, until Ctrl+C.
+
+    The course's own files stay as they are; what you write is yours, in DIR.
+    """
+    from textclf_lesson.course import desk
+
+    number = _number(lesson, 0, PRACTICAL)
+    folder = (into or desk.DEFAULT).expanduser().absolute()
+    for line in desk.start(folder):
+        typer.echo(line)
+    desk.open_lab(folder, desk.notebook(folder, number, exercise=number == f"{PRACTICAL}"), browser)
+
+
+@app.command()
+def reset(
+    number: Exercise,
+    folder: Desk = None,
+    lesson: Annotated[bool, typer.Option("--lesson", help="The lesson of that number, not its exercise.")] = False,
+) -> None:
+    """Put an exercise back as the course has it; what you wrote is kept beside it."""
+    from textclf_lesson.course import desk
+
+    typer.echo(desk.reset(desk.find(folder), _number(number, 0, PRACTICAL), exercise=not lesson))
+
+
+@app.command()
+def update(folder: Desk = None) -> None:
+    """Bring a new version of the course into your working copy; every answer is kept."""
+    from textclf_lesson.course import desk
+
+    for line in desk.update(desk.find(folder)):
+        typer.echo(line)
+
+
+@app.command("hand-in")
+def hand_in(
+    number: Exercise,
+    folder: Desk = None,
+    run: Annotated[
+        bool,
+        typer.Option("--run/--no-run", help="Run the notebook from top to bottom first; the practical takes minutes."),
+    ] = True,
+) -> None:
+    """Pack an exercise into one archive to hand in, and say what is missing in it.
+
+    The exit code is 1 if anything is; the archive is written all the same.
+    """
+    from textclf_lesson.course import desk
+    from textclf_lesson.grade import hand_in as packing
+
+    exercise, place = _number(number, 1, PRACTICAL), desk.find(folder)
+    if run:
+        name = desk.notebook(place, exercise, exercise=True).name
+        typer.echo(f"Running {name}, as it was saved, from top to bottom ...")
+    handed = packing.hand_in(place, exercise, run)
+    for problem in handed.problems:
+        typer.echo(f"✗ {problem}")
+    if run and not handed.problems:
+        typer.echo("✓ It runs from top to bottom, and every check passes.")
+    typer.echo(f"Written: {handed.archive}\n  with {', '.join(handed.members)}")
+    if handed.problems:
+        typer.echo("You may hand it in as it is, or go on, save the notebook, and run the same command again.")
+        raise typer.Exit(1)
+
+
+# --- the course -------------------------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -137,7 +292,10 @@ def doctor(lesson: Lessons = None) -> None:
 
 @app.command()
 def run(
-    lessons: Annotated[list[str] | None, typer.Argument(metavar="LESSON", help="As 2 or 02. Default: all.")] = None,
+    lessons: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="LESSON", autocompletion=_lesson_numbers, help="As 2 or 02. Default: all."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the executed copies and their HTML.")] = Path("build/lessons"),
 ) -> None:
     """Execute the lessons in ./notebooks in fresh kernels; begin with the wait to expect, end with what it was.
@@ -163,7 +321,12 @@ def grade(
         Path, typer.Argument(metavar="SUBMISSION|FOLDER", help="A notebook, a class's folder, or an archive.")
     ],
     assignment: Annotated[
-        str | None, typer.Option(metavar="NN", help="As 1 or 01. Default: each notebook tells by itself.")
+        str | None,
+        typer.Option(
+            metavar="NN",
+            autocompletion=_exercise_numbers,
+            help="As 1 or 01. Default: each notebook tells by itself.",
+        ),
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="OUT", help="Write all results there, as JSON.")] = None,
     html: Annotated[
@@ -189,7 +352,10 @@ def grade(
 
 @app.command()
 def serve(
-    model: Annotated[Path, typer.Option(metavar="FOLDER", help="An exported model: lesson 11 makes one.")],
+    model: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", autocompletion=_model_folders, help="An exported model: lesson 11 makes one."),
+    ],
     host: Annotated[
         str, typer.Option(help="The address to listen at; 0.0.0.0 is every one of this machine.")
     ] = "127.0.0.1",
@@ -225,16 +391,21 @@ def serve(
 
 def _lessons(values: list[str]) -> list[str]:
     """2, "02" → "02", each once, in order."""
-    for value in values:
-        if not value.isdecimal() or int(value) > LAST_LESSON:
-            _fail(f"There is no lesson {value!r}; lessons are 0 to {LAST_LESSON}.")
-    return sorted({f"{int(value):02}" for value in values})
+    return sorted({_number(value, 0, LAST_LESSON) for value in values})
+
+
+def _number(value: str, first: int, last: int) -> str:
+    """2, "02" → "02"."""
+    if not (value.isascii() and value.isdecimal() and first <= int(value) <= last):
+        what = "exercise" if first else "lesson"
+        _fail(f"There is no {what} {value!r}; {what}s are {first} to {last}.")
+    return f"{int(value):02}"
 
 
 def _present() -> list[str]:
     """The lessons whose notebooks lie in ./notebooks; all of the course's if none does."""
     here = sorted({path.name[:2] for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")})
-    return here or [f"{number:02}" for number in range(LAST_LESSON + 1)]
+    return here or _numbers(0, LAST_LESSON)
 
 
 def _chosen(names: list[str] | None, lesson: list[str] | None) -> list[Asset]:

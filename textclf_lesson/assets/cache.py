@@ -16,8 +16,9 @@ from pathlib import Path
 import platformdirs
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from textclf_lesson.assets.catalog import Asset, Carrier, brief, catalog, find
+from textclf_lesson.assets.catalog import Asset, Carrier, brief, by_any_name, catalog, find
 from textclf_lesson.assets.unpack import sha256, tree_sha256, unpack
+from textclf_lesson.base import shell
 from textclf_lesson.base.errors import AssetError, CarrierError
 
 __all__ = ["AssetError", "catalog", "fetch", "home", "is_ready", "verify"]
@@ -49,13 +50,14 @@ def fetch(name: str, progress: bool = True, again: bool = False) -> Path:
     with `TEXTCLF_OFFLINE=1` when the asset is not in the cache. The cache is then as it was.
     """
     asset = find(name)
+    name = asset.name
     target = _folder(name)
     if is_ready(name) and not again:
         return target
     if os.environ.get("TEXTCLF_OFFLINE") == "1":
         raise AssetError(
             f"{name!r} is not in the cache ({home()}) and TEXTCLF_OFFLINE=1 forbids to fetch it; nothing was changed. "
-            f"Unset it and run `textclf fetch {name}` while online."
+            f"Unset it and run `{shell.textclf('fetch', name)}` while online."
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +101,8 @@ def verify(name: str) -> list[str]:
 
 
 def _folder(name: str) -> Path:
+    asset = by_any_name().get(name)
+    name = asset.name if asset else name
     return home() / "assets" / name
 
 
@@ -180,7 +184,7 @@ def _failed(asset: Asset, failures: list[tuple[Carrier, CarrierError]]) -> Asset
     (carrier, first), *others = failures
     lines = [
         f"{asset.name!r} could not be fetched from {carrier}: {first.reason}; {_kept(asset)}. "
-        f"{first.remedy}: `textclf fetch {asset.name}`."
+        f"{first.remedy}: `{shell.textclf('fetch', asset.name)}`."
     ]
     lines += [f"{carrier} was tried too: {error.reason}." for carrier, error in others]
     return AssetError("\n".join(lines))
@@ -193,5 +197,6 @@ def _unwritable(asset: Asset, error: OSError) -> AssetError:
         reason = f"the disk is full at {home()} (it takes up to {need:,.0f} MB while unpacking)"
         remedy = "Free some space or set TEXTCLF_HOME to a folder on another disk, then"
     return AssetError(
-        f"{asset.name!r} could not be fetched: {reason}; {_kept(asset)}. {remedy}: `textclf fetch {asset.name}`."
+        f"{asset.name!r} could not be fetched: {reason}; {_kept(asset)}. {remedy}: "
+        f"`{shell.textclf('fetch', asset.name)}`."
     )

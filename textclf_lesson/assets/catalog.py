@@ -1,11 +1,11 @@
 """The catalogue: what can be fetched, in which archives it lies, and the hashes that everything is held to."""
 
-import difflib
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from textclf_lesson.base.errors import AssetError
+from textclf_lesson.base.hints import did_you_mean
 
 CATALOG = Path(__file__).with_name("catalog.toml")
 
@@ -71,7 +71,10 @@ class Carrier:
 
 @dataclass(frozen=True)
 class Asset:
-    """A data set or a set of weights: what lessons ask for. `size` is bytes in the cache."""
+    """Data or weights: what lessons ask for. `size` is bytes in the cache.
+
+    sets: the data sets in it (`data.load`), where their names are not its own.
+    """
 
     name: str
     title: str
@@ -80,6 +83,7 @@ class Asset:
     licence: str
     citation: str
     carriers: list[Carrier] = field(repr=False)
+    sets: list[str] = field(default_factory=list)
 
 
 def catalog() -> dict[str, Asset]:
@@ -91,15 +95,20 @@ def catalog() -> dict[str, Asset]:
     }
 
 
+def by_any_name() -> dict[str, Asset]:
+    """All assets by their names, and by those of the data sets in them."""
+    assets = catalog()
+    return {data_set: asset for asset in assets.values() for data_set in asset.sets} | assets
+
+
 def find(name: str) -> Asset:
-    """The asset of that name.
+    """The asset of that name, or the one that holds the data set of that name ("reuters-r52").
 
     Raises AssetError, with the nearest names, if there is none.
     """
-    assets = catalog()
+    assets = by_any_name()
     if name not in assets:
-        near = difflib.get_close_matches(name, assets, n=3, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        hint = did_you_mean(name, assets, n=3, cutoff=0.5)
         raise AssetError(f"No asset is called {name!r}.{hint} `textclf fetch --list` shows them all.")
     return assets[name]
 

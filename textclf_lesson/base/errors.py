@@ -100,7 +100,7 @@ class StopError(RowError):
 
 
 class BadAnswerError(RowError):
-    """There is an answer, but it cannot be read, or is none of the labels."""
+    """There is an answer, but it cannot be read, or is not one of the labels."""
 
 
 class NoAnswerError(RowError):

@@ -124,13 +124,15 @@ def execute(
     *,
     stuck: float = STUCK,
     long_wait: float = LONG_WAIT,
+    keep_going: bool = False,
 ) -> Outcome:
     """Run one notebook, cell by cell, in a fresh kernel whose working directory is the notebook's folder.
 
     `tell(done, cells)` is called after every cell. A cell may take any time while it computes or prints. After
     `long_wait` seconds, and again each time that its wait has doubled, `say(line)` is called with a line that says
     which cell is running, how long, and what is known of its usual time. A cell that for `stuck` seconds has used no
-    processor time (its kernel and the processes of it together) and put out nothing is stopped.
+    processor time (its kernel and the processes of it together) and put out nothing is stopped. With `keep_going`, a
+    cell that fails stops nothing: its error is among its outputs.
 
     Whatever goes wrong (no such file, not a notebook, a failing cell, a stuck one, a dead kernel) ends up in the
     outcome's `error`: the notebook, the cell, its first line, and what happened. The file itself is left as it is.
@@ -151,6 +153,7 @@ def execute(
         iopub_timeout=LAST_OUTPUT_LIMIT,
         record_timing=False,
         store_widget_state=False,
+        allow_errors=keep_going,
         resources={"metadata": {"path": str(path.parent)}},
         coalesce_streams=True,
         # Else every kernel warns of loopback on the terminal, and one that Ctrl+C ends prints a traceback of its own.
