@@ -10,7 +10,7 @@ import torch
 from textclf_lesson import data
 from textclf_lesson.evaluate import explain
 from textclf_lesson.models.transformer import TransformerClassifier
-from textclf_lesson.plots import attention, charts
+from textclf_lesson.plots import attention, charts, explorer
 
 SENTENCE = "An unfilmable, never boring story."
 
@@ -160,17 +160,19 @@ def test_every_picture_says_what_it_shows(seen, shown):
 
 def test_the_explorer_has_sliders_where_they_can_be_moved(seen, monkeypatch):
     displayed = []
-    monkeypatch.setenv("TEXTCLF_PROGRESS", "1")
-    monkeypatch.setattr(attention, "display", displayed.append)
+    monkeypatch.setenv("TEXTCLF_STATIC", "0")
+    monkeypatch.setattr(explorer, "show", lambda fig, alt, box: displayed.append(box))
     attention.attention_explorer(seen, 1, 4)
-    layer, head, _ = displayed[0].children
+    picture, layer, _, head, number, sentence = displayed[0].children
     assert (layer.value, layer.max, head.value, head.max) == (1, 5, 4, 11)
+    number.value = 7  # the field, which the keyboard and a screen reader use
+    assert head.value == 7 and "layer 1, head 7" in sentence.value and 'role="status"' in sentence.value
+    assert "Heat map of layer 1, head 7." in picture.value
 
 
 def test_without_widgets_the_explorer_shows_its_one_picture(seen, shown, monkeypatch):
-    monkeypatch.setenv("TEXTCLF_PROGRESS", "1")
+    monkeypatch.setenv("TEXTCLF_STATIC", "0")
     monkeypatch.setitem(sys.modules, "ipywidgets", None)  # importing it now fails, as where it is not installed
-    monkeypatch.setattr(attention, "display", lambda widget: pytest.fail(f"{widget} was shown"))
     attention.attention_explorer(seen, 1, 4)
     assert len(shown) == 1 and "layer 1, head 4" in shown[0]
 

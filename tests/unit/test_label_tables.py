@@ -25,7 +25,7 @@ from textclf_lesson.base import inputs
 from textclf_lesson.evaluate import calibration, metrics, robustness, thresholds
 from textclf_lesson.models import ensemble
 from textclf_lesson.models.fasttext import FastTextClassifier
-from textclf_lesson.plots import charts
+from textclf_lesson.plots import explorer
 from textclf_lesson.training import imbalance
 
 PARAMETERS = {
@@ -116,7 +116,9 @@ DECISIONS = {
     **dict.fromkeys(["remote.LLMClassifier.fit", "local.LocalLLM.fit", "prompted.PromptedClassifier.fit"], COLUMN),
     **dict.fromkeys(["metrics.single.report", "metrics.single.interval", "metrics.single.difference"], COLUMN),
     **dict.fromkeys(["mixup.mix_rows", "mixup.MixupClassifier.fit", "charts.confusion_matrix"], COLUMN),
-    **dict.fromkeys(["charts.threshold_explorer", "charts.threshold_slider"], "one label: check_scores, tried here"),
+    **dict.fromkeys(
+        ["explorer.threshold_explorer", "explorer.threshold_slider"], "one label: check_scores, tried here"
+    ),
     "baselines.HoldOutCommon.split": "scikit-learn calls it, with the labels that TextPipeline has checked",
     "baselines.HoldOutCommon.get_n_splits": "scikit-learn calls it, and it looks at no label",
     "calibration.Temperature.predict_proba": "cell by cell: the result is in the order of what came in",
@@ -396,7 +398,7 @@ def test_rounding_is_no_mistake(off):
     table = np.array([[1 + off, 0 - abs(off), 0.5]])
     assert inputs.check_probabilities(table, LABELS).tolist() == [[min(1, 1 + off), 0, 0.5]]
     assert calibration.brier(np.array([1 + abs(off), 0.0]), [1, 0]) == 0
-    with pytest.raises(ValueError, match="which is no probability"):
+    with pytest.raises(ValueError, match="which is not a probability"):
         inputs.check_probabilities(table + 1e-4, LABELS)
 
 
@@ -406,7 +408,7 @@ def test_rounding_is_no_mistake(off):
         ([["0.1", "0.2", "0.3"]], "Row 0 of probabilities has .* = '0.1', a string"),
         ([["high", 0.2, 0.3]], "'high', a string"),
         ([[0.1, 0.2], [0.3]], "not equally long"),
-        ([[None, 0.2, 0.3]], "toxic = nan, which is no probability"),
+        ([[None, 0.2, 0.3]], "toxic = nan, which is not a probability"),
         (np.zeros((2, 3, 2)), r"shape \(2, 3, 2\); \(rows, labels\) is needed"),
         ([0.1, 0.2, 0.3], r"shape \(3,\); \(rows, labels\) is needed"),
         (0.5, "is needed"),
@@ -451,7 +453,7 @@ def test_columns_of_other_rows_are_refused_too():
         lambda: metrics.report(y, said.iloc[::-1]),
         lambda: metrics.difference(y, said, SAID_B["toxic"].iloc[::-1]),
         lambda: calibration.ece(PROBABILITIES["toxic"].iloc[::-1], y),
-        lambda: charts.threshold_slider(y, PROBABILITIES["toxic"].iloc[::-1]),
+        lambda: explorer.threshold_slider(y, PROBABILITIES["toxic"].iloc[::-1]),
         lambda: imbalance.resample(PROBABILITIES, y.iloc[::-1], "over"),
         lambda: robustness.failure_table(lambda texts: [1] * len(texts), pd.Series(TEXTS), y.iloc[::-1]),
     ):
@@ -469,14 +471,14 @@ def test_columns_of_other_rows_are_refused_too():
         ([], [], "1 or more"),
         ([0, 2], [0.1, 0.2], "Row 1 of truth has the label = 2, which is neither 0 nor 1"),
         (["no", "yes"], [0.1, 0.2], "'no', a string"),
-        ([0, 1], [0.1, 1.2], "which is no probability"),
+        ([0, 1], [0.1, 1.2], "which is not a probability"),
         (TRUTH, PROBABILITIES, "must be one column"),
         (TRUTH["toxic"], PROBABILITIES, "must be one column"),
         (3, [0.1], "must be one column"),
     ],
 )
 def test_one_label_needs_two_columns(truth, probability, message):
-    for function in (charts.threshold_slider, lambda *columns: charts.threshold_explorer(*columns, alt="a figure")):
+    for function in (explorer.threshold_slider, lambda *columns: explorer.threshold_explorer(*columns, alt="a figure")):
         with pytest.raises(ValueError, match=message):
             function(truth, probability)
 

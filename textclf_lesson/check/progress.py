@@ -101,19 +101,20 @@ class Progress:
 
     @property
     def html(self) -> str:
-        cell, left = 'style="text-align: left; vertical-align: top; padding: .3em .6em; white-space: normal"', ""
+        look, lines = "text-align: left; vertical-align: top; padding: .3em .6em; white-space: normal", ""
+        cell = f'style="{look}"'
         for row in self.rows:
             _, border, paper, ink = LOOKS[row.state]
-            look = f'style="text-align: left; background: {paper}; color: {ink}; border-left: .3em solid {border}"'
-            left += (
+            state = f'style="{look}; background: {paper}; color: {ink}; border-left: .3em solid {border}"'
+            lines += (
                 f'<tr><th scope="row" {cell}>{notebook.inline(row.title)}</th><td {cell}>{row.earned:g} of '
-                f"{row.points:g}</td><td {look}>{row.sign} {WORDS[row.state]}</td>"
+                f"{row.points:g}</td><td {state}>{row.sign} {WORDS[row.state]}</td>"
                 f"<td {cell}>{notebook.inline(row.next)}</td></tr>"
             )
         head = "".join(f'<th scope="col" {cell}>{text}</th>' for text in ("item", "points", "state", "what to do next"))
         return (
             f'<table style="max-width: 60em"><caption style="text-align: left">Your progress, as of the last run of '
-            f"each check</caption><thead><tr>{head}</tr></thead><tbody>{left}</tbody></table>"
+            f"each check</caption><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
             f'<p role="status"><strong>{escape(self.headline)}</strong> {notebook.inline(self.advice)}</p>'
         )
 

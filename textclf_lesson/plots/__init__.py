@@ -8,7 +8,7 @@ extras.needs("course", "matplotlib")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["attention", "calibration", "charts", "diagrams"],
+    submodules=["attention", "calibration", "charts", "diagrams", "explorer"],
     submod_attrs={
         "calibration": ["reliability_diagram"],
         "charts": [
@@ -21,9 +21,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "quality_against",
             "show",
             "strongest_words",
-            "threshold_explorer",
-            "threshold_slider",
             "use_style",
         ],
+        "explorer": ["threshold_explorer", "threshold_slider"],
     },
 )

@@ -1,12 +1,15 @@
 """Pictures of an `explain.Attention`: one head as a heat map or as lines, all heads at once, and an explorer."""
 
+from html import escape
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import display
+from matplotlib.figure import Figure
 
 from textclf_lesson.base import runtime
 from textclf_lesson.evaluate.explain import Attention
-from textclf_lesson.plots import charts
+from textclf_lesson.plots import charts, explorer
 
 LEGIBLE = 16  # up to so many tokens a heat map has room for numbers
 
@@ -16,6 +19,11 @@ def plot_attention(seen: Attention, layer: int, head: int) -> None:
 
     Raises IndexError if there is no such layer or head.
     """
+    charts.show(*_heat_map(seen, layer, head))
+
+
+def _heat_map(seen: Attention, layer: int, head: int) -> tuple[Figure, str]:
+    """The figure of one head, and its alt text."""
     weights = _head(seen, layer, head)
     side = 1.6 + 0.36 * len(seen.tokens)
     fig, axis = plt.subplots(figsize=(side + 0.9, side))
@@ -30,7 +38,7 @@ def plot_attention(seen: Attention, layer: int, head: int) -> None:
     axis.set_yticks(range(len(seen.tokens)), seen.tokens)
     axis.set(title=f"Layer {layer}, head {head}", xlabel="looked at", ylabel="token that looks")
     fig.colorbar(image, label="attention", shrink=0.7)
-    charts.show(fig, f"Heat map of layer {layer}, head {head}. {_summary(seen, weights)}")
+    return fig, f"Heat map of layer {layer}, head {head}. {_summary(seen, weights)}"
 
 
 def plot_heads(seen: Attention) -> None:
@@ -71,25 +79,41 @@ def plot_lines(seen: Attention, layer: int, head: int, at_least: float = 0.1) ->
 
 
 def attention_explorer(seen: Attention, layer: int, head: int) -> None:
-    """`plot_attention` with a slider for layer and head in a live notebook; elsewhere the one picture.
+    """`plot_attention` with sliders for layer and head in a live notebook; elsewhere the one picture.
 
     The sliders are left out where nobody can move them (`TEXTCLF_STATIC=1`: stored notebooks, tests) and where
-    ipywidgets is not installed.
+    ipywidgets is not installed. Raises IndexError if there is no such layer or head.
     """
-    try:
-        import ipywidgets
-    except ImportError:
-        ipywidgets = None
-    if ipywidgets is None or runtime.is_static():
-        plot_attention(seen, layer, head)
-        return
+    fig, alt = _heat_map(seen, layer, head)
+    box = None if runtime.is_static() else _explorer_box(seen, layer, head)
+    explorer.show(fig, alt, box)
+
+
+def _explorer_box(seen: Attention, layer: int, head: int) -> Any:
+    """Fields and sliders for layer and head, the picture, and a sentence on it; None without ipywidgets."""
+    if (widgets := explorer.ipywidgets_or_none()) is None:
+        return None
     layers, heads = seen.weights.shape[:2]
-    controls = {
-        "layer": ipywidgets.IntSlider(layer, 0, layers - 1, continuous_update=False),
-        "head": ipywidgets.IntSlider(head, 0, heads - 1, continuous_update=False),
-    }
-    picture = ipywidgets.interactive_output(lambda layer, head: plot_attention(seen, layer, head), controls)
-    display(ipywidgets.VBox([*controls.values(), picture]))
+    shown, sentence = widgets.HTML(), widgets.HTML()
+    fig, _ = _heat_map(seen, layer, head)
+    left, right = 20, max(320, fig.get_size_inches()[0] * fig.dpi - 20)
+    plt.close(fig)
+    rows, sliders = [], []
+    for name, value, count in (("layer", layer, layers), ("head", head, heads)):
+        bounds = {"value": value, "min": 0, "max": count - 1, "step": 1}
+        field, slider = explorer.control(widgets.BoundedIntText, widgets.IntSlider, name, left, right, **bounds)
+        rows += [slider, field]
+        sliders.append(slider)
+
+    def renew(change: dict | None = None) -> None:
+        fig, alt = _heat_map(seen, *(slider.value for slider in sliders))
+        shown.value, sentence.value = explorer.as_image(fig, alt), f'<p role="status">{escape(alt)}</p>'
+        plt.close(fig)
+
+    for slider in sliders:
+        slider.observe(renew, names="value")
+    renew()
+    return widgets.VBox([shown, *rows, sentence])
 
 
 def head_kinds(seen: Attention) -> dict[str, int]:

@@ -11,10 +11,9 @@ from matplotlib import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
-from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_curve
+from sklearn.metrics import ConfusionMatrixDisplay
 
-from textclf_lesson.base import runtime
-from textclf_lesson.base.inputs import check_labels, check_names, check_scores
+from textclf_lesson.base.inputs import check_labels, check_names
 from textclf_lesson.evaluate import metrics
 
 # Okabe and Ito's colours (2008), told apart by the colour-blind, in an order that alternates dark and light so that
@@ -42,9 +41,16 @@ def use_style() -> None:
 def show(fig: Figure, alt: str) -> None:
     """Display a figure once, with its alt text where renderers look for it, and close it.
 
-    Raises ValueError if the alt text is empty, or an axis has no title or no label: a reader who cannot see the
-    picture, or sees it out of context, needs them.
+    Raises ValueError as `check` does.
     """
+    check(fig, alt)
+    display(fig, metadata={"image/png": {"alt": " ".join(alt.split())}})
+    plt.close(fig)
+
+
+def check(fig: Figure, alt: str) -> None:
+    """Raise ValueError, and close the figure, if the alt text is empty, or an axis has no title or no label: a reader
+    who cannot see the picture, or sees it out of context, needs them."""
     if not alt.strip():
         plt.close(fig)
         raise ValueError("show: give alt=..., one or two sentences that say what the figure shows.")
@@ -63,8 +69,6 @@ def show(fig: Figure, alt: str) -> None:
         if lacking:
             plt.close(fig)
             raise ValueError(f"show: axis {number} of the figure has no {', no '.join(lacking)}.")
-    display(fig, metadata={"image/png": {"alt": " ".join(alt.split())}})
-    plt.close(fig)
 
 
 def confusion_matrix(y_true: Sequence, y_pred: Sequence, names: Sequence[str], alt: str) -> None:
@@ -174,49 +178,3 @@ def loss_curves(gammas: Sequence[float], alt: str) -> None:
     )
     axis.legend()
     show(fig, alt)
-
-
-def threshold_explorer(truth: np.ndarray, probability: np.ndarray, alt: str) -> None:
-    """Precision, recall and F1 of one label against the threshold; in a live notebook with a slider below.
-
-    truth: 0 or 1, shape (rows,). probability: in [0, 1], shape (rows,). The slider is left out where nobody can move
-    it (`TEXTCLF_STATIC=1`: stored notebooks, tests) and where ipywidgets is not installed. Raises ValueError as
-    `check_scores` does.
-    """
-    truth, probability = check_scores(truth, probability)
-    precision, recall, thresholds = precision_recall_curve(truth, probability)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    fig, axis = plt.subplots(figsize=(7, 3.8))
-    for name, values, dash in zip(("precision", "recall", "F1"), (precision, recall, f1), DASHES, strict=False):
-        axis.plot(thresholds, values[:-1], linestyle=dash, label=name)
-    axis.set(title="What a threshold buys and costs", xlabel="threshold on the probability", ylabel="share, 0 to 1")
-    axis.legend(loc="lower center")
-    show(fig, alt)
-    if not runtime.is_static() and (slider := threshold_slider(truth, probability)) is not None:
-        display(slider)
-
-
-def threshold_slider(truth: np.ndarray, probability: np.ndarray):
-    """A slider for the threshold and a sentence that says what it does; None without ipywidgets. Raises ValueError as
-    `check_scores` does."""
-    try:
-        import ipywidgets
-    except ImportError:
-        return None
-    truth, probability = check_scores(truth, probability)
-    truth = truth.astype(bool)
-    slider = ipywidgets.FloatSlider(0.5, min=0.01, max=0.99, step=0.01, description="threshold")
-    sentence = ipywidgets.HTML()
-
-    def tell(change: dict | None = None) -> None:
-        said = probability >= slider.value
-        right, said_yes, is_yes = (said & truth).sum(), said.sum(), truth.sum()
-        sentence.value = (
-            f"<b>{said_yes}</b> rows get a yes; <b>{said_yes - right}</b> of them wrongly (precision "
-            f"{right / max(said_yes, 1):.2f}). <b>{is_yes - right}</b> of {is_yes} are missed (recall "
-            f"{right / max(is_yes, 1):.2f})."
-        )
-
-    slider.observe(tell, names="value")
-    tell()
-    return ipywidgets.VBox([slider, sentence])
