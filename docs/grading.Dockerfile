@@ -3,8 +3,6 @@ FROM python:3.11-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 WORKDIR /course
 COPY . .
-RUN pip install --no-cache-dir "$(grep '^torch==' requirements.lock | cut -d' ' -f1)" \
-    && pip install --no-cache-dir -r requirements.lock \
-    && pip install --no-cache-dir --no-deps -e .
+RUN pip install --no-cache-dir --constraint requirements.lock ".[grade]"
 RUN useradd --create-home grader
 USER grader

@@ -21,7 +21,8 @@ PRACTICAL = 15  # an exercise without a lesson
 NOTEBOOKS = Path("notebooks")
 
 # What terminals that know only ASCII, or Latin-1, are shown. The grader's signs must stay apart.
-PLAIN = {"✓": "+", "◐": "~", "✗": "x", "–": "-", "■": "#", "…": "...", "·": "-", "→": "->", "−": "-", "’": "'"}
+PLAIN = {"✓": "+", "◐": "~", "✗": "x", "○": "o", "–": "-", "■": "#", "…": "...", "·": "-", "→": "->"}
+PLAIN |= {"−": "-", "’": "'"}
 
 
 class _Commands(TyperGroup):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from itertools import product
 from pathlib import Path
@@ -19,18 +20,20 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DECLARED = [*PROJECT["dependencies"], *EXTRAS["course"], *EXTRAS["serve"], *EXTRAS["dev"]]
+BASE = PROJECT["dependencies"]
 
-# The part of the package that only runs in the course; all else must do with the dependencies of a service.
-BESIDE_JUPYTER = {
-    "attention_views.py",
-    "course.py",
-    "local_server.py",
-    "plots.py",
-    "render.py",
-    "runner.py",
-    "watch.py",
-}
+
+def brought(extra: str) -> list[str]:
+    """The requirements that an extra adds to the base, those of the extras that it includes among them."""
+    found = []
+    for line in EXTRAS[extra]:
+        requirement = Requirement(line)
+        is_ours = requirement.name == PROJECT["name"]
+        found += [more for part in sorted(requirement.extras) for more in brought(part)] if is_ours else [line]
+    return found
+
+
+DECLARED = sorted({*BASE, *brought("dev")})
 
 
 def locked() -> list[Requirement]:
@@ -58,7 +61,7 @@ def test_the_lock_has_each_declared_requirement_at_one_version_that_fits(declare
 
 
 def test_torch_comes_first_and_pinned_as_in_pyproject():
-    assert str(locked()[0]) in PROJECT["dependencies"]
+    assert str(locked()[0]) in EXTRAS["train"]
     assert locked()[0].name == "torch"
 
 
@@ -123,27 +126,63 @@ def test_every_target_of_the_readme_is_a_target():
 origins = functools.cache(packages_distributions)  # module: its distributions; to look takes a third of a second
 
 
-def imported(path: Path) -> set[str]:
+OURS = {"textclf_lesson", "studies", "benchmarks", "tests", "tools"} | {
+    path.stem for path in (ROOT / "tests").rglob("*.py")
+}
+
+
+def imported(path: Path, in_types: bool = True) -> set[str]:
     """Distributions that a module imports, wherever in the file; a module of unknown origin by its own name."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    skipped = set() if in_types else {id(node) for block in for_types for node in ast.walk(block)}
+    return distributions(node for node in ast.walk(tree) if id(node) not in skipped)
+
+
+def distributions(nodes: Iterable[ast.AST]) -> set[str]:
+    """The distributions that these nodes of a syntax tree import."""
     modules = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             modules |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             modules.add(node.module.partition(".")[0])
     origin = origins()
-    ours = {"textclf_lesson", "studies", "tests", "tools"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
-    return {canonicalize_name(origin.get(name, [name])[0]) for name in modules - ours - sys.stdlib_module_names}
+    return {canonicalize_name(origin.get(name, [name])[0]) for name in modules - OURS - sys.stdlib_module_names}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "textclf_lesson").rglob("*.py")), ids=lambda path: path.name)
-def test_the_package_imports_only_what_it_declares(path):
-    extra = EXTRAS["course"] if path.name in BESIDE_JUPYTER else []
-    extra = EXTRAS["serve"] if path.parent.name == "serve" else extra
-    extra = EXTRAS["course"] if path.parent.name == "check" else extra
-    extra = EXTRAS["course"] + EXTRAS["serve"] if path.parent.name == "grade" else extra  # it serves what is handed in
-    extra = EXTRAS["openvino"] if path.name == "bench.py" else extra
-    assert imported(path) - names(PROJECT["dependencies"] + extra) == set()
+def test_the_package_imports_only_what_its_extras_bring(path):
+    """Beside the base, what stands in `with needed("train"):`, or in a package that says `extras.needs("train", ...)`.
+
+    What type checkers read is not imported.
+    """
+    allowed = names(BASE).union(*(names(brought(extra)) for extra in extras_of(path)))
+    assert imported(path, in_types=False) - allowed == set()
+
+
+def inits(path: Path) -> list[Path]:
+    """The `__init__.py` of the packages within `textclf_lesson` that a module lies in."""
+    return [folder / "__init__.py" for folder in path.parents if ROOT / "textclf_lesson" in folder.parents]
+
+
+def extras_of(path: Path) -> set[str]:
+    """The extras that a module, or a package it lies in, says it needs."""
+    text = "".join(source.read_text(encoding="utf-8") for source in [path, *inits(path)])
+    return set(re.findall(r'^ *(?:with needed|extras\.needs)\("(\w+)"', text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "textclf_lesson").rglob("*.py")), ids=lambda path: path.name)
+def test_the_absence_of_an_optional_package_is_told(path):
+    """A module that loads one at once does so in `with needed(...)`, of an extra that brings it, or lies in a package
+    that needs that extra as a whole."""
+    if "extras.needs(" in "".join(source.read_text(encoding="utf-8") for source in inits(path)):
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guards = [node for node in ast.walk(tree) if isinstance(node, ast.With) and "needed(" in ast.unparse(node.items[0])]
+    for guard in guards:
+        assert distributions(guard.body) <= names(BASE + brought(guard.items[0].context_expr.args[0].value))
+    assert distributions(tree.body) - names(BASE) == set()
 
 
 @pytest.mark.parametrize("folder", ["tests", "tools", "."])

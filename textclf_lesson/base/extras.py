@@ -1,17 +1,18 @@
-"""The optional parts of the package, and what is told where one of them is not installed."""
+"""The optional parts of the package, and the message where one of them is not installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from textclf_lesson.base.errors import MissingExtra
 
-# pyproject.toml says which packages each of them brings.
+# What each of them is for; pyproject.toml says which packages it brings.
 EXTRAS = {
-    "train": "training and torch models",
+    "train": "training, data sets and torch models",
     "llm": "a language model behind an endpoint",
     "serve": "the web service",
-    "openvino": "OpenVINO, another runtime for exported models",
-    "course": "the lessons and exercises",
+    "openvino": "running exported models on OpenVINO",
+    "course": "lessons and exercises",
     "grade": "grading",
 }
 
@@ -20,17 +21,26 @@ EXTRAS = {
 def needed(extra: str) -> Iterator[None]:
     """Around the imports that an extra brings: `with needed("train"): import torch`.
 
-    Where one of these packages is not installed, `MissingExtra` (an ImportError) says which, and by which command all
-    of them are. extra: a key of `EXTRAS`.
+    Where one of these packages is not installed, `MissingExtra` (an ImportError) tells which, and the command that
+    installs the extra. extra: a key of `EXTRAS`.
     """
-    what = EXTRAS[extra]
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("textclf_lesson"):
             raise
-        raise MissingExtra(
-            f"{what[0].upper()}{what[1:]} needs the package {error.name!r}, which is not installed: "
-            f"pip install 'textclf-lesson[{extra}]'",
-            name=error.name,
-        ) from error
+        raise _missing(extra, error.name) from error
+
+
+def needs(extra: str, module: str) -> None:
+    """For the `__init__` of a package that needs an extra as a whole: is `module`, which stands for it, installed?
+
+    Nothing is imported, so the package stays lazy. Raises MissingExtra as `needed` does.
+    """
+    if find_spec(module) is None:
+        raise _missing(extra, module)
+
+
+def _missing(extra: str, module: str | None) -> MissingExtra:
+    text = f"{module} is not installed. It is needed for {EXTRAS[extra]}: pip install 'textclf-lesson[{extra}]'"
+    return MissingExtra(text, name=module)

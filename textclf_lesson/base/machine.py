@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from textclf_lesson.base.extras import needed
+
 CPUINFO, CGROUP = Path("/proc/cpuinfo"), Path("/sys/fs/cgroup")
 NO_AMX = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}  # what hides AMX from torch, once it stands in the environment
 
@@ -52,9 +54,10 @@ def has_bf16() -> bool:
 
     AVX512-BF16 alone does not: its products are quick, but the rest of a step costs more than they save (a MiniLM step
     took 1.5 times as long as in float32), and emulated bfloat16 is several times slower. With `ONEDNN_MAX_CPU_ISA` set
-    to less than AMX there is none, as for oneDNN, which computes the products; torch's own list does not tell.
+    to less than AMX there is none, as for oneDNN, which computes the products; torch's own list does not show it.
     """
-    import torch
+    with needed("train"):
+        import torch
 
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)

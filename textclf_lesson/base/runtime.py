@@ -1,6 +1,6 @@
 """What this process may use of the machine, and its random state: threads, seeds, progress bars.
 
-It imports nothing of the course: the service needs it without lessons.
+It knows nothing of the lessons: the service needs it without them.
 """
 
 import contextlib
@@ -8,6 +8,8 @@ import os
 import random
 import sys
 from collections.abc import Iterable, Iterator
+
+from textclf_lesson.base.extras import needed
 
 
 def cores() -> int:
@@ -83,7 +85,9 @@ def switch_off_tqdm() -> None:
 def random_state_kept() -> Iterator[None]:
     """Puts the random state of Python, NumPy and torch back afterwards: Trainer seeds all three."""
     import numpy as np
-    import torch
+
+    with needed("train"):
+        import torch
 
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:

@@ -16,7 +16,7 @@ from textclf_lesson.base import machine
 from textclf_lesson.course import lesson, waits
 
 DISTRIBUTION = "textclf-lesson"
-EXTRAS = ("course", "serve")  # of what the lessons need
+EXTRAS = ("course", "train", "llm", "serve")  # what the lessons need
 KERNEL_MB = 2000  # what the course keeps a lesson's memory to; of use where it was not measured
 # Installed is not yet usable: these are compiled and lean on system libraries (LightGBM on OpenMP, for one), so they
 # are really imported. Distribution → module.

@@ -7,8 +7,13 @@ import tomllib
 from collections.abc import Callable
 from importlib import resources
 
-import datasets
 import pandas as pd
+
+from textclf_lesson.base.extras import needed
+
+with needed("train"):
+    import datasets
+
 
 _FACTS = ("about", "origin", "licence", "splits", "faults", "citation")
 

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from textclf_lesson.base.errors import DataError
+from textclf_lesson.base.extras import needed
 from textclf_lesson.data.delimited import parse
 
 KINDS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -132,8 +133,9 @@ def decode(content: bytes, path: str, encoding: str | None) -> str:
 
 
 def _parquet(path: str, content: bytes) -> Table:
-    import pyarrow
-    import pyarrow.parquet
+    with needed("train"):
+        import pyarrow
+        import pyarrow.parquet
 
     try:
         table = pyarrow.parquet.read_table(io.BytesIO(content))
@@ -145,7 +147,8 @@ def _parquet(path: str, content: bytes) -> Table:
 
 def arrow(table: Any, path: str, features: Any = None) -> Table:
     """An Arrow table; numbers that a ClassLabel of `features` (or of the table's own) counts become names."""
-    import datasets
+    with needed("train"):
+        import datasets
 
     if features is None and b"huggingface" in (table.schema.metadata or {}):
         features = datasets.Features.from_arrow_schema(table.schema)

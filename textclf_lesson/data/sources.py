@@ -10,6 +10,7 @@ import pandas as pd
 
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import DataError
+from textclf_lesson.base.extras import needed
 from textclf_lesson.data.files import DAMAGED
 from textclf_lesson.data.labels import one_hot
 from textclf_lesson.data.places import Place, find, opened, tables
@@ -239,7 +240,8 @@ def local_tables(source: Path, stems: dict[str, tuple[str, ...]], wanted: set[st
 
 def hub_tables(dataset_id: str, config: str | None) -> dict[str, pd.DataFrame]:
     """The splits of a data set on the Hugging Face hub (or in a folder laid out like one)."""
-    from datasets import load_dataset
+    with needed("train"):
+        from datasets import load_dataset
 
     try:
         loaded = load_dataset(dataset_id, config) if config else load_dataset(dataset_id)

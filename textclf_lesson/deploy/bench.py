@@ -14,6 +14,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from textclf_lesson.base.extras import needed
+
 Inputs = dict[str, np.ndarray]  # input_ids, token_type_ids and attention_mask, int64, shape (batch, tokens)
 Forward = Callable[[Inputs], np.ndarray]  # logits, float32, shape (batch, classes)
 
@@ -63,7 +65,7 @@ def bench(
     the tokens timed are theirs. shapes: () times nothing. seconds: how long one variant runs in each of the `turns`, 3
     times at least.
 
-    Raises ValueError if there is no `load_onnx`, texts are none or labels do not fit, all before anything is timed;
+    Raises ValueError if there is no `load_onnx`, there are no texts or labels do not fit, all before anything is timed;
     RuntimeError if a variant cannot be loaded or run.
     """
     from textclf_lesson.base.inputs import check_labels, check_same_rows, check_texts, positive_number, whole_number
@@ -90,11 +92,12 @@ def bench(
         if labels is not None:
             rows, batches = zip(*reader.batches(texts), strict=True)
             order = np.argsort(np.concatenate(rows))
-            said = {
+            predictions = {
                 name: reader.classes_[process.ask(_answer, batches)[order].argmax(axis=1)]
                 for name, process in processes.items()
             }
-            found = {name: found[name] | _score(list(labels), said[name], next(iter(said.values()))) for name in found}
+            first = next(iter(predictions.values()))
+            found = {name: found[name] | _score(list(labels), predictions[name], first) for name in found}
         for name, process in processes.items():
             found[name]["peak_mb"] = process.ask(_peak_mb)
     table = pd.DataFrame.from_dict(found, orient="index").rename_axis("variant")
@@ -175,13 +178,13 @@ def _peak_mb(forward: Forward) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def _score(truth: list[str], said: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+def _score(truth: list[str], predictions: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     from textclf_lesson.evaluate import metrics
 
-    report = metrics.report(truth, said)
+    report = metrics.report(truth, predictions)
     low, high = report.interval("macro_f1")
     scores = {"accuracy": report.accuracy, "f1": report.macro_f1, "f1_low": low, "f1_high": high}
-    return scores | {"agreement": float((said == reference).mean())}
+    return scores | {"agreement": float((predictions == reference).mean())}
 
 
 def _stream(folder: Path, texts: list[str]) -> np.ndarray:
@@ -206,7 +209,8 @@ def _size(path: str | os.PathLike) -> int:
 
 def load_torch(folder: str, half: bool = False) -> Forward:
     """A TransformerClassifier as it was saved. half: True computes products in bfloat16."""
-    import torch
+    with needed("train"):
+        import torch
 
     from textclf_lesson.models.transformer import TransformerClassifier
 
@@ -224,14 +228,16 @@ def load_torch(folder: str, half: bool = False) -> Forward:
 
 def load_torchscript(path: str) -> Forward:
     """A file of `torch.jit.save`, whose module takes its inputs in ORDER and returns logits."""
-    import torch
+    with needed("train"):
+        import torch
 
     return _call(torch.jit.load(path))
 
 
 def load_exported(path: str) -> Forward:
     """A file of `torch.export.save`, likewise."""
-    import torch
+    with needed("train"):
+        import torch
 
     return _call(torch.export.load(path).module())
 
@@ -249,7 +255,8 @@ def load_openvino(folder: str) -> Forward:
     Needs the extra `openvino`: pip install "textclf-lesson[openvino]".
     """
     try:
-        import openvino
+        with needed("openvino"):
+            import openvino
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError('OpenVINO is not installed: pip install "textclf-lesson[openvino]".') from error
     model = openvino.Core().compile_model(Path(folder) / "model.onnx", "CPU", {"PERFORMANCE_HINT": "LATENCY"})
@@ -259,7 +266,8 @@ def load_openvino(folder: str) -> Forward:
 
 
 def _call(module: Any) -> Forward:
-    import torch
+    with needed("train"):
+        import torch
 
     @torch.inference_mode()
     def forward(inputs: Inputs) -> np.ndarray:

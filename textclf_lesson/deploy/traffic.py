@@ -1,4 +1,4 @@
-"""What a service said, as counts: from predictions at hand, from the text of its /metrics, or from a log of its own."""
+"""What a service predicted, as counts: from predictions at hand, the text of its /metrics, or its log."""
 
 import bz2
 import csv
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from textclf_lesson.base.errors import LogError
+from textclf_lesson.base.extras import needed
 
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)  # where bins of the confidence end
 COLUMNS = ["time", "label", "confidence"]  # of every log
@@ -25,7 +26,7 @@ OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 @dataclass(frozen=True)
 class Window:
-    """What a model said in a stretch of time, or since the service was started: counts, and no texts.
+    """What a model predicted in a stretch of time, or since the service was started: counts, and no texts.
 
     labels: how often each class. bins: how many confidences (0 to 1) in each bin; a bin ends at its edge, that
     included. confidence: the sum of all confidences. time: when it ended, for people to read. version: of the model, ""
@@ -50,7 +51,7 @@ class Window:
     ) -> Self:
         """From predictions, one label and one confidence each. `classes`: all that the model knows.
 
-        Raises ValueError for a label that is none of them, lengths that differ, a confidence outside 0 to 1 or NaN,
+        Raises ValueError for a label that is not one of them, lengths that differ, a confidence outside 0 to 1 or NaN,
         the first such row named.
         """
         labels, sure, names = [*map(str, labels)], np.asarray([*confidences], dtype=float), [*map(str, classes)]
@@ -70,18 +71,19 @@ class Window:
 
     @classmethod
     def from_metrics(cls, text: str, time: str = "") -> Self:
-        """All that a service of this course has said since its start, from the text of its /metrics.
+        """All that a service of this course has predicted since its start, from the text of its /metrics.
 
         Raises ValueError if that is not Prometheus' text format, or lacks textclf_predictions_total or
         textclf_confidence.
         """
-        from prometheus_client.parser import text_string_to_metric_families
+        with needed("serve"):
+            from prometheus_client.parser import text_string_to_metric_families
 
         try:
             found = {family.name: family.samples for family in text_string_to_metric_families(text)}
-            said, sure = found["textclf_predictions"], found["textclf_confidence"]
+            predictions, sure = found["textclf_predictions"], found["textclf_confidence"]
             labels, upto = Counter(), Counter()
-            for sample in said:
+            for sample in predictions:
                 labels[sample.labels["label"]] += int(sample.value) * sample.name.endswith("_total")
             for sample in sure:
                 if sample.name.endswith("_bucket"):
@@ -90,7 +92,7 @@ class Window:
         except KeyError as error:
             raise ValueError(f"The metrics lack {error}: is this the /metrics of `textclf serve`?") from None
         except (ValueError, TypeError) as error:
-            raise ValueError(f"This is no text of /metrics: {error}. Look at what the address answers.") from error
+            raise ValueError(f"This is not the text of /metrics: {error}. Look at what the address answers.") from error
         bins = np.diff([0, *upto.values()])
         versions = {s.labels.get("version", "") for s in found.get("textclf_model", []) if s.value}
         version = versions.pop() if len(versions) == 1 else ""

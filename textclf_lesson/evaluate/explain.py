@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from textclf_lesson.base import runtime
+from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import check_labels, check_texts, whole_number
 from textclf_lesson.evaluate import word_pieces
 from textclf_lesson.models import encoders
+
+with needed("train"):
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 
 if TYPE_CHECKING:
     from textclf_lesson.models.transformer import TransformerClassifier

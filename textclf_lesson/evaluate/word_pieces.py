@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
+from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import check_texts
+
+with needed("train"):
+    from transformers import PreTrainedTokenizerBase
 
 
 def readable(text: str) -> str:

@@ -7,6 +7,10 @@ learns what was expected of them.
 
 import lazy_loader
 
+from textclf_lesson.base import extras
+
+extras.needs("grade", "IPython")
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__, submodules=["artefacts", "assignment", "classroom", "command", "marking", "sitting", "summary"]
 )

@@ -10,13 +10,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-import openai
 
 from textclf_lesson.base.errors import BadAnswerError, NoAnswerError, RowError, StopError
+from textclf_lesson.base.extras import needed
 from textclf_lesson.llm.budget import Answers, Budget, Tokens
 
+with needed("llm"):
+    import openai
+
+
 NO_KEY = "none"  # local servers want no key, the library wants one
-PATIENCE = 3  # so many texts in a row without an answer, and the rest is not tried
+PATIENCE = 3  # after this many texts in a row without an answer, the rest is not tried
 LONGEST_WAIT = 120  # seconds; a server that asks for more is not waited for
 SPARE_TOKENS = 64  # what a chat template may add to a prompt: marks, a system prompt of its own
 
@@ -59,7 +63,7 @@ class Endpoint:
     ) -> str:
         """The first answer that is `good`.
 
-        `turns(as_json)` makes the messages. A bad answer is asked for once more, with `reminder` below the question.
+        `turns(as_json)` makes the messages. A bad answer is asked for again, once, with `reminder` below the question.
         Raises RowError with the reason, StopError if other texts need not be tried.
         """
         question = [self.base_url, self.model, turns(True), self.body, schema]
@@ -87,7 +91,7 @@ class Endpoint:
                 answer = await self._in_some_form(turns, again, schema)
                 if good(answer):
                     return answer
-                problem = f"the answer is none of the labels: {self._shown(answer)}"
+                problem = f"the answer is not one of the labels: {self._shown(answer)}"
             except BadAnswerError as error:
                 problem = str(error)
         raise BadAnswerError(f"{problem} (asked twice)")
@@ -146,17 +150,17 @@ class Endpoint:
             self.budget.settle(bound, used)
 
     def _explained(self, error: openai.APIStatusError) -> Exception:
-        status, said = error.status_code, self._shown(error)
+        status, message = error.status_code, self._shown(error)
         if status in (400, 422):
             return error
         if status in (401, 403):
             return StopError(
                 f"the server refused the key ({status}): set the environment variable {self.key_variable} to a valid "
-                f"one. It said: {said}"
+                f"one. Its message: {message}"
             )
         if status in (408, 409, 429) or status >= 500:
-            return NoAnswerError(f"the server answered {status}: {said}", error.response.headers.get("retry-after"))
-        return StopError(f"there is no model {self.model!r} at {self.base_url} ({status}). It said: {said}")
+            return NoAnswerError(f"the server answered {status}: {message}", error.response.headers.get("retry-after"))
+        return StopError(f"there is no model {self.model!r} at {self.base_url} ({status}). Its message: {message}")
 
     def _shown(self, text: object) -> str:
         """Part of an answer for a message: on one line, short, the key taken out should the server echo it."""
@@ -170,7 +174,7 @@ def _checked(base_url: str, key_variable: str) -> str:
         address = urlsplit(base_url)
         if address.scheme in ("http", "https") and address.hostname and address.port != 0 and "@" not in address.netloc:
             return base_url
-    except ValueError:  # a port that is none
+    except ValueError:  # not a port
         pass
     raise ValueError(
         "base_url must look like https://host/v1, without a name or key in it; a key belongs into the environment "
@@ -182,7 +186,7 @@ def _key(variable: str) -> str:
     """The key, without the line end that a key read from a file often has. Never quoted in a message."""
     key = os.environ.get(variable, "").strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ValueError(f"The key in the environment variable {variable} is none: copy it again, and nothing else.")
+        raise ValueError(f"The environment variable {variable} does not hold a key: copy it again, and nothing else.")
     return key or NO_KEY
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import LLMError, RowError
+from textclf_lesson.base.extras import needed
 from textclf_lesson.base.runtime import progress
 from textclf_lesson.llm.budget import Answers, Budget, Usage
 from textclf_lesson.llm.prompted import Examples, PromptedClassifier
@@ -37,7 +38,7 @@ class LLMClassifier(PromptedClassifier):
         cache: file for the answers; True: below the cache folder of the course; None or False: none.
 
     Structured output (a JSON schema that allows the labels only) is used where the server takes it. Where it does not,
-    the answer is parsed; one that is no label is asked for once more.
+    the answer is parsed; one that is not a label is asked for again, once.
 
     `usage` counts requests, tokens and cost since `fit`. Clones, as in `cross_val_score`, count for themselves.
     """
@@ -92,7 +93,10 @@ class LLMClassifier(PromptedClassifier):
         Raises LLMError, which holds the finished rows, if any text has no label; TypeError or ValueError, naming the
         row, for a text that is missing or blank; ValueError for an address, a key or a cache that cannot be used.
         """
-        from anyio.from_thread import start_blocking_portal  # runs in a notebook too, where a loop is running already
+        with needed("llm"):
+            from anyio.from_thread import (
+                start_blocking_portal,  # runs in a notebook too, where a loop is running already
+            )
 
         texts = self._checked(texts)
         with start_blocking_portal() as portal:

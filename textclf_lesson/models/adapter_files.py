@@ -12,13 +12,16 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
-from torch import nn
-
 from textclf_lesson.base.errors import ModelError
+from textclf_lesson.base.extras import needed
 from textclf_lesson.models.modelcard import KEY, PICKLES
+
+with needed("train"):
+    import torch
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import save as to_safetensors
+    from torch import nn
+
 
 if TYPE_CHECKING:
     import os
@@ -64,7 +67,7 @@ class Adapter:
 def read(folder: "str | os.PathLike") -> Adapter:
     """A stored adapter, its weights float32; no model is needed for it.
 
-    Raises ModelError if a file is missing or damaged, if the weights are a pickle, or if it is no plain LoRA.
+    Raises ModelError if a file is missing or damaged, if the weights are a pickle, or if it is not a plain LoRA.
     """
     folder = Path(folder)
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -144,7 +147,7 @@ def check_plain(adapter: Adapter, what: str) -> None:
     extra = [key for key in BEYOND if config.get(key)]
     if config.get("peft_type") != "LORA" or extra or config.get("bias", "none") != "none":
         kind = ", ".join(extra) or f"type {config.get('peft_type')}, bias {config.get('bias')}"
-        raise ModelError(f"{what} is no plain LoRA ({kind}): load it with peft itself.")
+        raise ModelError(f"{what} is not a plain LoRA ({kind}): load it with peft itself.")
     if odd := next((name for name, weight in adapter.weights.items() if not weight.isfinite().all()), None):
         raise ModelError(f"{what} holds numbers that are not finite, in {odd}: copy it or train it again.")
     scales = [config.get("r"), config.get("lora_alpha"), *_patterns(config)]

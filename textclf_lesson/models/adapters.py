@@ -13,9 +13,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
+from textclf_lesson.base.extras import needed
 from textclf_lesson.models.adapter_files import (
     Adapter,
     check_fits,
@@ -30,6 +28,11 @@ from textclf_lesson.models.adapter_files import (
     write,
 )
 from textclf_lesson.models.modelcard import replacing
+
+with needed("train"):
+    import torch
+    from torch import nn
+
 
 if TYPE_CHECKING:  # importing peft takes seconds: only training needs it
     import os
@@ -111,7 +114,7 @@ def merge(model: "PeftModel") -> "PreTrainedModel":
     in float64, one rank after the other, and each sum is rounded to float32 once. No matrix product is called, for
     its order of summation is the library's choice.
 
-    Raises ModelError for an adapter that is no plain LoRA (DoRA, say).
+    Raises ModelError for an adapter that is not a plain LoRA (DoRA, say).
     """
     adapter = extract(model, base=None)
     plain = model.base_model.unload()
@@ -139,7 +142,7 @@ def apply(model: "PreTrainedModel", folder: "str | os.PathLike | Adapter") -> "P
 def extract(model: "PeftModel", *, base: str | None) -> Adapter:
     """The adapter of a peft model, copied out of it: float32. base: the name of its encoder, to be noted.
 
-    Raises ModelError if it is no plain LoRA, or if a weight is not finite.
+    Raises ModelError if it is not a plain LoRA, or if a weight is not finite.
     """
     from peft import get_peft_model_state_dict
 

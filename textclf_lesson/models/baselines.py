@@ -10,7 +10,6 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-from lightgbm import LGBMClassifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -21,6 +20,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
+from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import check_label_table, check_labels, check_texts
 from textclf_lesson.models.naive_bayes import NaiveBayesWeights
 
@@ -57,15 +57,12 @@ def pipeline(
         "char": pieces,
         "tfidf-2gram+char": FeatureUnion([("words", pairs), ("pieces", pieces)]),
     }
-    # Small trees, since texts are short; one thread as in `TextPipeline.fit`, for `predict` too.
-    trees = {"n_estimators": 300, "num_leaves": 15, "min_child_samples": 5, "n_jobs": 1}
-    repeatable = {"random_state": 0, "deterministic": True, "force_row_wise": True}
     margins = LinearSVC(random_state=0)
     weighted = LogisticRegression(solver="liblinear", random_state=0)
     classifiers = {
         "logreg": LogisticRegression(C=10, max_iter=1000),
         "svm": CalibratedClassifierCV(margins, cv=HoldOutCommon(5), ensemble=False),
-        "lightgbm": LGBMClassifier(**trees, **repeatable, verbose=-1),
+        "lightgbm": _trees() if classifier == "lightgbm" else None,
         "nb": ComplementNB(),
         "nb-logreg": OneVsRestClassifier(Pipeline([("weights", NaiveBayesWeights()), ("linear", weighted)])),
     }
@@ -179,6 +176,16 @@ def size_bytes(model: Any) -> int:
     file = io.BytesIO()
     joblib.dump(model, file)
     return file.tell()
+
+
+def _trees() -> Any:
+    """Gradient-boosted trees, small since texts are short; one thread as in `TextPipeline.fit`, for `predict` too."""
+    with needed("train"):
+        from lightgbm import LGBMClassifier
+
+    trees = {"n_estimators": 300, "num_leaves": 15, "min_child_samples": 5, "n_jobs": 1}
+    repeatable = {"random_state": 0, "deterministic": True, "force_row_wise": True}
+    return LGBMClassifier(**trees, **repeatable, verbose=-1)
 
 
 def _choose(name: str, choices: dict[str, Any], what: str) -> Any:

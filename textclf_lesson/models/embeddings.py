@@ -3,11 +3,15 @@
 from collections.abc import Iterable
 
 import numpy as np
-import torch
 
 from textclf_lesson.base import machine, runtime
+from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import check_texts, whole_number
 from textclf_lesson.models import encoders, tokens
+
+with needed("train"):
+    import torch
+
 
 TOKENS_AT_ONCE = 4096  # padding included
 
@@ -19,8 +23,8 @@ def embed(texts: Iterable[str], model: str = "minilm", max_length: int = 128) ->
     It is the mean over a text's tokens, padding left out (Reimers and Gurevych 2019). The dot product of two of them
     is their cosine similarity, -1 to 1. Texts are cut at `max_length` tokens.
 
-    Raises TypeError or ValueError if a text is missing, blank or not a string, or `max_length` is no whole number from
-    1 or more than the encoder reads; ModelError or AssetError if the encoder cannot be had.
+    Raises TypeError or ValueError if a text is missing, blank or not a string, or `max_length` is not a whole number
+    from 1 up, or more than the encoder reads; ModelError or AssetError if the encoder cannot be had.
     """
     texts, max_length = check_texts(texts), whole_number("max_length", max_length)
     network, tokenizer = encoders.encoder(model)

@@ -11,18 +11,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fasttext
-
 from textclf_lesson.base import runtime
+from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import plain
+
+with needed("train"):
+    import fasttext
+
 
 PREFIX = "__label__"
 
-# Runs in a process of its own: autotune prints to the terminal whatever it is told, and takes over Ctrl-C.
+# Runs in a process of its own: autotune prints to the terminal, which cannot be switched off, and takes over Ctrl-C.
 TUNE = """
 import json, sys, fasttext
 job = json.load(sys.stdin)
-model = fasttext.train_supervised(job["train"], verbose=0, autotuneValidationFile=job["judged"],
+model = fasttext.train_supervised(job["train"], verbose=0, autotuneValidationFile=job["held"],
     autotuneDuration=job["seconds"], **job["settings"])
 model.save_model(job["model"])
 names = dict(lr="lr", epoch="epoch", word_ngrams="wordNgrams", minn="minn", maxn="maxn")
@@ -55,17 +58,17 @@ def train(rows: list[str], settings: dict) -> Any:
             raise ValueError(f"Training diverged ({error}): choose an lr below {settings['lr']}.") from error
 
 
-def autotune(rows: list[str], judged: list[str], fixed: dict, seconds: int) -> tuple[Any, dict]:
-    """The model trained with the settings that were best on `judged`, and its lr, epoch, word_ngrams, minn and maxn.
+def autotune(rows: list[str], held: list[str], fixed: dict, seconds: int) -> tuple[Any, dict]:
+    """The model trained with the settings that were best on `held`, and its lr, epoch, word_ngrams, minn and maxn.
 
-    Searches for so many seconds among the settings that are not fixed, then trains once more. Raises ValueError if the
+    Searches for `seconds` among the settings that are not fixed, then trains with the best. Raises ValueError if the
     time was too short for one trial.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "train.txt").write_text("".join(rows), encoding="utf8")
-        (folder / "judged.txt").write_text("".join(judged), encoding="utf8")
-        job = {part: str(folder / f"{part}.txt") for part in ("train", "judged", "model")}
+        (folder / "held.txt").write_text("".join(held), encoding="utf8")
+        job = {part: str(folder / f"{part}.txt") for part in ("train", "held", "model")}
         found = _run(job | {"seconds": seconds, "settings": fixed})
         return fasttext.load_model(job["model"]), found
 
@@ -74,27 +77,27 @@ def _run(job: dict) -> dict:
     pipe = subprocess.PIPE
     command = [sys.executable, "-P", "-c", TUNE]  # -P: a fasttext.py in the current folder is not meant
     child = subprocess.Popen(command, text=True, encoding="utf8", stdin=pipe, stdout=pipe, stderr=pipe)
-    said: list[str] = []
+    output: list[str] = []
     with child.stdin, child.stdout, child.stderr:
         try:
             json.dump(plain(job), child.stdin)  # NumPy's numbers come from grid searches
             child.stdin.close()
-            for _ in runtime.progress(_percents(child.stderr, said), "autotune", total=100):
+            for _ in runtime.progress(_percents(child.stderr, output), "autotune", total=100):
                 pass
             found = child.stdout.read()
             if child.wait():
-                raise ValueError(f"autotune found nothing in {job['seconds']} s: {said[-1].strip()}")
+                raise ValueError(f"autotune found nothing in {job['seconds']} s: {output[-1].strip()}")
             return json.loads(found)
         finally:
             child.kill()  # if the user interrupts
             child.wait()
 
 
-def _percents(lines: Iterable[str], said: list[str]) -> Iterator[int]:
-    """1, 2, … 100 as autotune reports them; every line goes into `said`."""
+def _percents(lines: Iterable[str], output: list[str]) -> Iterator[int]:
+    """1, 2, … 100 as autotune reports them; every line goes into `output`."""
     done = 0
     for line in lines:
-        said.append(line)
+        output.append(line)
         if at := re.match(r"Progress: +(\d+)", line):
             yield from range(done + 1, int(at[1]) + 1)
             done = int(at[1])

@@ -11,21 +11,25 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from sklearn.metrics import accuracy_score, f1_score
-from transformers import (
-    DataCollatorWithPadding,
-    EvalPrediction,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
 
 from textclf_lesson.base import machine, runtime
+from textclf_lesson.base.extras import needed
+
+with needed("train"):
+    import torch
+    import torch.nn.functional as F
+    from transformers import (
+        DataCollatorWithPadding,
+        EvalPrediction,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+        PrinterCallback,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
+
 
 METRICS = {
     "accuracy": accuracy_score,
@@ -38,12 +42,12 @@ def train(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     learn: list[dict],
-    judge: list[dict] | None,
+    held: list[dict] | None,
     settings: dict[str, Any],
 ) -> list[dict[str, float]]:
-    """Fine-tune `model` in place on the rows `learn`; returns its scores on the rows `judge`, one dict per evaluation.
+    """Fine-tune `model` in place on the rows `learn`; returns its scores on the rows `held`, one dict per evaluation.
 
-    `settings` are those of `TransformerClassifier`. The state kept is the best on `judge`, or the last without it.
+    `settings` are those of `TransformerClassifier`. The state kept is the best on `held`, or the last without it.
     Under `torchrun` or `accelerate launch` each process computes on its share of every batch of `batch_size` times the
     number of processes; all end with the same weights and the same scores.
 
@@ -73,12 +77,12 @@ def train(
             dataloader_pin_memory=on_gpu,
         )
         loss = _on_device(settings["loss"], arguments.device)
-        best = BestState(evaluation_steps(len(learn), arguments.world_size, settings) if judge else (), settings)
+        best = BestState(evaluation_steps(len(learn), arguments.world_size, settings) if held else (), settings)
         trainer = RowTrainer(
             model,
             arguments,
             train_dataset=learn,
-            eval_dataset=judge,
+            eval_dataset=held,
             processing_class=tokenizer,
             data_collator=DataCollatorWithPadding(tokenizer),
             compute_metrics=lambda scores: score(scores) | {"loss": mean_loss(loss, scores, arguments.device)},

@@ -2,6 +2,10 @@
 
 import lazy_loader
 
+from textclf_lesson.base import extras
+
+extras.needs("train", "torch")
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["augment", "imbalance", "losses", "mixup", "paraphrase", "recipes", "wordnet"],

@@ -7,6 +7,10 @@ shell: `textclf serve --model FOLDER`; from a notebook: `with serve.running(fold
 
 import lazy_loader
 
+from textclf_lesson.base import extras
+
+extras.needs("serve", "uvicorn")
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["app", "batching", "counters", "server", "wire"],
