@@ -70,34 +70,42 @@ def scores(task: str, remedy: str) -> dict[str, np.ndarray]:
             found.append(by_group(draws, y["test"], probability.argmax(axis=1), np.bincount(y["train"])))
         else:
             yes = predict(x["validation"])[:, 1:]
-            cut = thresholds.tune(y["validation"][:, None], yes, [task])[task]
-            found.append(by_cut(draws, y["test"], probability[:, 1], cut))
+            tuned = thresholds.tune(y["validation"][:, None], yes, [task])[task]
+            found.append(by_threshold(draws, y["test"], probability[:, 1], tuned))
     return {name: np.stack([one[name] for one in found]) for name in found[0]}
 
 
-def f1(draws: np.ndarray, truth: np.ndarray, said: np.ndarray) -> np.ndarray:
+def f1(draws: np.ndarray, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """F1 of 0 and 1 on each draw; 0 where there is neither."""
-    return 2 * (draws @ (truth & said)) / np.maximum(draws @ truth + draws @ said, 1)
+    return 2 * (draws @ (truth & predictions)) / np.maximum(draws @ truth + draws @ predictions, 1)
 
 
-def by_group(draws: np.ndarray, truth: np.ndarray, said: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy, and the mean F1 of the topics that have so many training articles; topics not drawn left out."""
-    of_topic = np.stack([f1(draws, (truth == topic) * 1, (said == topic) * 1) for topic in range(len(counts))])
+def by_group(
+    draws: np.ndarray, truth: np.ndarray, predictions: np.ndarray, counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Accuracy, and the mean F1 of the topics that have `counts` training articles; topics not drawn left out."""
+    of_topic = np.stack([f1(draws, (truth == topic) * 1, (predictions == topic) * 1) for topic in range(len(counts))])
     drawn = np.stack([draws @ (truth == topic) for topic in range(len(counts))]) > 0
     of_topic = np.where(drawn, of_topic, np.nan)
-    found = {"accuracy": draws @ (truth == said) / draws.sum(axis=1), "macro F1": np.nanmean(of_topic, axis=0)}
+    found = {"accuracy": draws @ (truth == predictions) / draws.sum(axis=1), "macro F1": np.nanmean(of_topic, axis=0)}
     for name, (least, below) in GROUPS.items():
         found[name] = np.nanmean(of_topic[(counts >= least) & (counts < below)], axis=0)
     return found
 
 
-def by_cut(draws: np.ndarray, truth: np.ndarray, probability: np.ndarray, cut: float) -> dict[str, np.ndarray]:
-    """F1 at one half and at the cut tuned on validation, and average precision, which needs no cut."""
+def by_threshold(
+    draws: np.ndarray, truth: np.ndarray, probability: np.ndarray, threshold: float
+) -> dict[str, np.ndarray]:
+    """F1 at one half and at the threshold tuned on validation, and average precision, which needs no threshold."""
     from sklearn.metrics import average_precision_score
 
     ap = [average_precision_score(truth, probability, sample_weight=weights) for weights in draws]
-    at_half, at_cut = ((probability >= at) * 1 for at in (0.5, cut))
-    return {"F1 at 0.5": f1(draws, truth, at_half), "F1 at tuned cut": f1(draws, truth, at_cut), "AP": np.array(ap)}
+    at_half, at_tuned = ((probability >= at) * 1 for at in (0.5, threshold))
+    return {
+        "F1 at 0.5": f1(draws, truth, at_half),
+        "F1 at tuned threshold": f1(draws, truth, at_tuned),
+        "AP": np.array(ap),
+    }
 
 
 def measure(task: str, remedy: str) -> dict[str, dict[str, float]]:

@@ -1,6 +1,6 @@
 """How far learning rate and seed move the accuracy of a fine-tuned MiniLM on movie-snippets (lesson 4).
 
-Every run is judged on the validation split, for that is where a recipe is chosen; the test split is not touched.
+Every run is scored on the validation split, for that is where a recipe is chosen; the test split is not touched.
 """
 
 from studies import common

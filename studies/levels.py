@@ -1,6 +1,6 @@
 """The levels of the course side by side: quality, latency, size, training time; quality by labelled rows (lesson 14).
 
-"levels", one run per task: each level learns from the training split and is judged on the test split, with its 95 %
+"levels", one run per task: each level learns from the training split and is scored on the test split, with its 95 %
 interval and its paired difference to level one. Latency is that of single texts, one thread each, the levels in turns
 in one process: compare within a run, as ratios. Level one is the strongest features of lesson 2, word pairs and letter
 pieces; on the long newsgroup posts words alone. The prompted model is run for its latency only: its quality is that of
@@ -123,16 +123,16 @@ def one_label(task: str, models: dict[str, Any]) -> dict[str, dict[str, Any]]:
     from textclf_lesson.evaluate import metrics
 
     texts, truth = columns(splits(task)["test"])
-    said = {level: model.predict(texts) for level, model in models.items()}
+    predictions = {level: model.predict(texts) for level, model in models.items()}
     return {
         level: {
             "metric": "accuracy",
             "score": metrics.report(truth, guess).accuracy,
             "interval": metrics.interval(truth, guess),
-            "difference": spread(metrics.difference(truth, said[TFIDF], guess)),
-            "to_float": spread(metrics.difference(truth, said[MINILM], guess)) if level == INT8 else None,
+            "difference": spread(metrics.difference(truth, predictions[TFIDF], guess)),
+            "to_float": spread(metrics.difference(truth, predictions[MINILM], guess)) if level == INT8 else None,
         }
-        for level, guess in said.items()
+        for level, guess in predictions.items()
     }
 
 
@@ -142,17 +142,19 @@ def several_labels(task: str, models: dict[str, Any]) -> dict[str, dict[str, Any
     from textclf_lesson.evaluate import metrics, thresholds
 
     (held, held_truth), (texts, truth) = (columns(splits(task)[split]) for split in ("validation", "test"))
-    labels, found, said = list(truth), {}, {}
+    labels, found, predictions = list(truth), {}, {}
     for level, model in models.items():
-        cuts = thresholds.tune(held_truth, model.predict_proba(held), labels)
+        tuned = thresholds.tune(held_truth, model.predict_proba(held), labels)
         proba = model.predict_proba(texts)
-        said[level] = cuts.apply(proba)
-        score, *interval = metrics.multilabel_report(truth, proba, labels, cuts).averages.loc["macro"]
+        predictions[level] = tuned.apply(proba)
+        score, *interval = metrics.multilabel_report(truth, proba, labels, tuned).averages.loc["macro"]
         found[level] = {"metric": "macro F1", "score": score, "interval": interval}
     for level, row in found.items():
-        row["difference"] = spread(metrics.multilabel_difference(truth, said[TFIDF], said[level]))
+        row["difference"] = spread(metrics.multilabel_difference(truth, predictions[TFIDF], predictions[level]))
         row["to_float"] = (
-            spread(metrics.multilabel_difference(truth, said[MINILM], said[level])) if level == INT8 else None
+            spread(metrics.multilabel_difference(truth, predictions[MINILM], predictions[level]))
+            if level == INT8
+            else None
         )
     return found
 
@@ -244,8 +246,8 @@ def is_right(task: str, level: str, rows: int, seed: int) -> np.ndarray:
         return np.unpackbits(bits)[: len(judged)].astype(float)
     learn = splits(task)["train"].shuffle(seed=seed).select(range(rows))
     model = level_one(task) if level == TFIDF else FastTextClassifier(**FEW)
-    said = model.fit(learn["text"][:], learn["label"][:]).predict(judged["text"][:])
-    return (said == np.array(judged["label"])).astype(float)
+    predictions = model.fit(learn["text"][:], learn["label"][:]).predict(judged["text"][:])
+    return (predictions == np.array(judged["label"])).astype(float)
 
 
 def fine_tuned(rows: int, seed: int) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """How wording, examples and calibration move the accuracy of a prompted small model on movie-snippets (lesson 10).
 
-Every run is judged on the same 500 rows of the validation split, for that is where a prompt is chosen. Examples come
+Every run is scored on the same 500 rows of the validation split, for that is where a prompt is chosen. Examples come
 from the first 1,000 rows of the shuffled training split.
 """
 

@@ -40,19 +40,19 @@ def measure(part: str, way: str, seed: int) -> dict[str, Any]:
     from textclf_lesson.evaluate import metrics, thresholds
 
     truth, labels = truths(), label_names()
-    said = probabilities(way, seed)
+    proba = probabilities(way, seed)
     if part == "search":
-        return scores_by_halves(truth["validation"], said["validation"], labels)
-    cuts = thresholds.tune(truth["validation"], said["validation"], labels)
+        return scores_by_halves(truth["validation"], proba["validation"], labels)
+    tuned = thresholds.tune(truth["validation"], proba["validation"], labels)
     result = {}
     for split in ("test", "test_natural"):
-        report = metrics.multilabel_report(truth[split], said[split], labels, cuts)
+        report = metrics.multilabel_report(truth[split], proba[split], labels, tuned)
         columns = ["f1", "f1_low", "f1_high", "ap", "auc", "support"]
         result[split] = report.per_label[columns].round(4).to_dict("index") | {"macro_f1": round(report.macro_f1, 4)}
     return result
 
 
-def scores_by_halves(truth: np.ndarray, said: np.ndarray, labels: list[str]) -> dict[str, Any]:
+def scores_by_halves(truth: np.ndarray, proba: np.ndarray, labels: list[str]) -> dict[str, Any]:
     """AP, and F1 at thresholds that were tuned on other rows, of each label and their means."""
     from sklearn.metrics import average_precision_score, f1_score
 
@@ -62,9 +62,9 @@ def scores_by_halves(truth: np.ndarray, said: np.ndarray, labels: list[str]) -> 
     for draw in range(5):
         half = np.random.default_rng(draw).permutation(len(truth)) < len(truth) // 2
         for tune, judge in ((half, ~half), (~half, half)):
-            cuts = thresholds.tune(truth[tune], said[tune], labels, min_support=1)
-            f1.append(f1_score(truth[judge], cuts.apply(said[judge]), average=None))
-    ap = average_precision_score(truth, said, average=None)
+            tuned = thresholds.tune(truth[tune], proba[tune], labels, min_support=1)
+            f1.append(f1_score(truth[judge], tuned.apply(proba[judge]), average=None))
+    ap = average_precision_score(truth, proba, average=None)
     found = {"f1": np.mean(f1, axis=0), "ap": ap}
     table = {name: dict(zip(labels, map(float, values.round(4)), strict=True)) for name, values in found.items()}
     return table | {f"macro_{name}": round(float(values.mean()), 4) for name, values in found.items()}

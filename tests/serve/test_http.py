@@ -213,7 +213,7 @@ def test_a_host_that_opens_every_address_without_saying_so_is_refused(host):
 
 @pytest.mark.parametrize("host", ["127.0.0.1:80", "[::1]", "http://127.0.0.1", "192.0.2.1", "a..b", "ü" * 70])
 def test_a_host_that_is_none_of_this_machine_is_refused(host):
-    with pytest.raises(ServiceError, match=r"is no address of this machine \(.*\)\. .* --host 127\.0\.0\.1"):
+    with pytest.raises(ServiceError, match=r"is not an address of this machine \(.*\)\. .* --host 127\.0\.0\.1"):
         server.serve("nowhere", host, 0)
 
 

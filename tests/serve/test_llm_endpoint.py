@@ -121,8 +121,8 @@ ANSWERS_BADLY = {
     "html": "the answer has not the form of a chat completion: str (asked twice)",
     "no_choices": "the answer has not the form of a chat completion",
     "odd_choices": "the answer has not the form of a chat completion",
-    "null_content": "the answer is none of the labels:  (asked twice)",
-    "unknown_label": 'the answer is none of the labels: {"label": "mixed feelings"} (asked twice)',
+    "null_content": "the answer is not one of the labels:  (asked twice)",
+    "unknown_label": 'the answer is not one of the labels: {"label": "mixed feelings"} (asked twice)',
     "too_long": "the server refused the request (400): context length exceeded",
 }
 

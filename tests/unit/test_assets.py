@@ -270,7 +270,8 @@ def tree_is_absolute(shelf):
 
 
 def tree_with_a_link(shelf):
-    return shelf.add("sdist", tarred({"a/1.txt": TEXT}, link="a/2.txt"), tree=tree_of({"a/1.txt": TEXT}, "films"))
+    files = {"a/1.txt": TEXT, "a/2.txt": TEXT}
+    return shelf.add("sdist", tarred({"a/1.txt": TEXT}, link="a/2.txt"), tree=tree_of(files, "films"))
 
 
 def tree_with_one_more(shelf):
@@ -294,13 +295,13 @@ FAULTS = {
     truncated: "carrier-1.0-py3-none-any.whl is cut short (50 of ",
     truncated_inside: "cannot be unpacked",
     no_archive: "cannot be unpacked",
-    link_in_wheel: "films.txt in carrier-1.0-py3-none-any.whl is a link",
-    link_in_sdist: "films.txt in carrier-1.0.tar.gz is a link",
-    hard_link_in_sdist: "films.txt in carrier-1.0.tar.gz is a link",
+    link_in_wheel: "films.txt in carrier-1.0-py3-none-any.whl is not the file that the catalogue names",
+    link_in_sdist: "films.txt is missing from carrier-1.0.tar.gz",
+    hard_link_in_sdist: "films.txt is missing from carrier-1.0.tar.gz",
     member_kept_outside: "would leave the cache",
     tree_leads_outside: "would leave the cache",
     tree_is_absolute: "would leave the cache",
-    tree_with_a_link: "a/2.txt in carrier-1.0.tar.gz is a link",
+    tree_with_a_link: "is not the tree that the catalogue names",
     tree_with_one_more: "is not the tree that the catalogue names",
     tree_with_another_file: "is not the tree that the catalogue names",
     no_such_version: "no index that pip uses offers carrier-1.0-py3-none-any.whl",

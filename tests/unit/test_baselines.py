@@ -7,11 +7,15 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from textclf_lesson import data
 from textclf_lesson.models import baselines
+from textclf_lesson.models.naive_bayes import NaiveBayesWeights
 
 FEATURES = ["bow", "tfidf", "tfidf-2gram", "char", "tfidf-2gram+char"]
 CLASSIFIERS = ["logreg", "svm", "lightgbm"]
@@ -226,3 +230,88 @@ def test_size_is_that_of_the_saved_file(linear, tmp_path, movies):
     file.seek(0)
     texts = movies[2]
     assert (joblib.load(file).predict_proba(texts) == linear.predict_proba(texts)).all()
+
+
+# --- naive Bayes as weights, several labels ---------------------------------------------------------------------------
+
+
+def test_naive_bayes_weights_are_the_log_count_ratios_of_the_paper():
+    X, y = np.array([[2.0, 0, 1], [1, 0, 0], [0, 3, 1]]), [1, 1, 0]
+    p, q = np.array([4.0, 1, 2]), np.array([1.0, 4, 2])  # sums of the rows, and 1
+    r = np.log((p / 7) / (q / 7))
+    for rows in (X, sparse.csr_matrix(X)):
+        weights = NaiveBayesWeights().fit(rows, y)
+        np.testing.assert_allclose(weights.ratios_, r)
+        np.testing.assert_allclose(weights.transform(rows).toarray(), X * r)
+    assert weights.ratios_[0] > 0 > weights.ratios_[1] and weights.ratios_[2] == pytest.approx(0)
+    heavier = NaiveBayesWeights(smoothing=100.0).fit(X, y)
+    assert np.abs(heavier.ratios_).max() < np.abs(r).max() / 10
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "smoothing", "message"),
+    [
+        ([[1.0], [2.0]], [0, 1], 0, "smoothing=0 must be above 0"),
+        ([[1.0], [2.0]], [0, 1], float("nan"), "smoothing=nan must be above 0"),
+        ([[1.0], [2.0]], [0, 2], 1, "y must be 0 or 1"),
+        ([[1.0], [2.0]], ["a", "b"], 1, "y must be 0 or 1"),
+        ([[1.0], [-2.0]], [0, 1], 1, "nothing below 0"),
+    ],
+)
+def test_naive_bayes_weights_refuse_what_they_cannot_weigh(X, y, smoothing, message):
+    with pytest.raises(ValueError, match=message):
+        NaiveBayesWeights(smoothing).fit(X, y)
+
+
+def test_naive_bayes_weights_before_fit():
+    with pytest.raises(NotFittedError):
+        NaiveBayesWeights().transform([[1.0]])
+
+
+@pytest.mark.parametrize("classifier", ["nb", "nb-logreg"])
+def test_naive_bayes_learns_two_classes_and_several(classifier, movies):
+    texts, labels, test_texts, test_labels = movies
+    model = baselines.pipeline("tfidf", classifier).fit(texts, labels)
+    assert model.score(test_texts, test_labels) > 0.65  # guessing: 0.5
+    three = [text[0].lower() < "h" if row % 2 else 2 for row, text in enumerate(texts)]
+    several = baselines.pipeline("tfidf", classifier).fit(texts, [int(label) for label in three])
+    probabilities = several.predict_proba(test_texts)
+    assert probabilities.shape == (len(test_texts), 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.fixture(scope="module")
+def comments():
+    """Rows of wiki-toxicity: training texts with a table of three labels, validation texts with theirs."""
+    splits, labels = data.load("wiki-toxicity"), ["toxic", "obscene", "insult"]
+    train, validation = (splits[name].to_pandas() for name in ("train", "validation"))
+    return train["text"], train[labels], validation["text"], validation[labels]
+
+
+@pytest.mark.parametrize("classifier", ["logreg", "svm", "nb", "nb-logreg"])
+def test_a_classifier_for_each_of_several_labels(classifier, comments):
+    texts, table, test_texts, test_table = comments
+    model = baselines.pipeline("tfidf", classifier, multi_label=True).fit(texts, table)
+    assert model.classes_.tolist() == [*table.columns]
+    probabilities = model.predict_proba(test_texts)
+    assert probabilities.shape == test_table.shape
+    assert not np.allclose(probabilities.sum(axis=1), 1), "each label has its own probability"
+    for column, label in enumerate(table):
+        assert roc_auc_score(test_table[label], probabilities[:, column]) > 0.8, label
+    turned = test_table[test_table.columns[::-1]]  # labels are found by their names
+    assert model.score(test_texts, turned) == model.score(test_texts, test_table)
+
+
+def test_several_labels_are_learned_one_by_one(comments):
+    """The probability of one label does not depend on which others are asked for."""
+    texts, table, test_texts, _ = comments
+    all_three = baselines.pipeline("tfidf", multi_label=True).fit(texts, table)
+    one = baselines.pipeline("tfidf").fit(texts, table["insult"])
+    np.testing.assert_allclose(all_three.predict_proba(test_texts)[:, 2], one.predict_proba(test_texts)[:, 1])
+
+
+def test_a_table_of_other_labels_is_refused(comments):
+    texts, table, *_ = comments
+    model = baselines.pipeline("bow", "nb", multi_label=True).fit(texts, table)
+    with pytest.raises(ValueError, match="'insult' is missing"):
+        model.score(texts, table.rename(columns={"insult": "rude"}))

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import brier_score_loss, log_loss
 
 from textclf_lesson import data
 from textclf_lesson.evaluate import calibration
-from textclf_lesson.evaluate.calibration import Temperature, brier, ece, reliability
+from textclf_lesson.evaluate.calibration import Temperature, brier, ece, reliability, wilson
 from textclf_lesson.models import baselines
 
 
@@ -133,3 +134,24 @@ def test_other_bad_input():
 def test_logits_of_any_size_are_safe():
     fitted = Temperature(multi_label=True).fit([1e4, -1e4, 5.0, -5.0], [1, 0, 0, 1])
     assert np.isfinite(fitted.predict_proba([1e4, -1e4])).all()
+
+
+@pytest.mark.parametrize(
+    ("hits", "rows"), [(0, 0), (np.array([1, 0]), np.array([2, 0])), (np.zeros(1), np.zeros(1)), (3, 2), (-1, 2)]
+)
+def test_a_share_of_no_rows_has_no_interval(hits, rows):
+    with pytest.raises(ValueError, match="A share needs 1 row or more"):
+        wilson(hits, rows)
+
+
+@pytest.mark.parametrize(
+    ("hits", "rows", "low", "high"), [(0, 10, 0, 0.2775), (10, 10, 0.7225, 1), (5, 10, 0.2366, 0.7634)]
+)
+def test_wilsons_interval_is_that_of_the_tables(hits, rows, low, high):
+    """Against Brown, Cai and DasGupta (2001), formula 4, worked out by hand to four digits."""
+    assert wilson(hits, rows) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_a_temperature_before_fit_says_what_to_do():
+    with pytest.raises(NotFittedError, match=r"call fit\(logits, y\) with validation rows first"):
+        Temperature().predict_proba([[1.0, 2.0]])

@@ -118,6 +118,17 @@ def test_several_labels_are_cut_at_their_thresholds(toxicity, tmp_path):
     assert plain.thresholds is None and (plain.predict(texts) == toxicity.predict(texts)).all()
 
 
+@pytest.mark.parametrize("threads", [np.int32(2), np.int64(1), 1])
+def test_a_number_of_threads_may_be_numpys(exported, threads):
+    assert OnnxClassifier(exported, threads=threads).predict(["fine"]).shape == (1,)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
+def test_another_number_of_threads_is_refused(exported, threads):
+    with pytest.raises(ValueError, match="does not fit: it must be a whole number from 1 up"):
+        OnnxClassifier(exported, threads=threads)
+
+
 def test_many_threads_may_ask_at_once(exported, movies):
     served, texts = OnnxClassifier(exported, threads=1), movies[0][:40]
     with ThreadPoolExecutor(8) as pool:
@@ -300,7 +311,7 @@ def test_a_model_that_is_not_of_texts_is_refused(copy):
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["pixels"], ["out"])], "g", [pixels], [out])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     replace(copy / "model.onnx", model.SerializeToString())
-    with pytest.raises(ModelError, match="is no classifier of texts: 'pixels'"):
+    with pytest.raises(ModelError, match="is not a classifier of texts: 'pixels'"):
         OnnxClassifier(copy)
 
 

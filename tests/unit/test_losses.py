@@ -226,9 +226,9 @@ LOGITS, CLASSES, TABLE = torch.zeros(2, 3), torch.tensor([0, 2]), torch.zeros(2,
         ({}, LOGITS, torch.tensor([0, 3]), ValueError, "lie from 0 to 3, not from 0 to 2"),
         ({"multi_label": True}, LOGITS, TABLE - 1, ValueError, "lie from -1 to -1, not from 0 to 1"),
         ({"multi_label": True}, LOGITS, TABLE * np.nan, ValueError, "lie from nan to nan"),
-        ({}, LOGITS * np.nan, CLASSES, ValueError, "The loss is no number: the logits hold NaN"),
-        ({"multi_label": True}, LOGITS * np.nan, TABLE, ValueError, "The loss is no number"),
-        ({}, LOGITS + np.inf, CLASSES, ValueError, "The loss is no number"),
+        ({}, LOGITS * np.nan, CLASSES, ValueError, "The loss is not a number: the logits hold NaN"),
+        ({"multi_label": True}, LOGITS * np.nan, TABLE, ValueError, "The loss is not a number"),
+        ({}, LOGITS + np.inf, CLASSES, ValueError, "The loss is not a number"),
     ],
 )
 def test_what_has_no_loss_is_named(options, logits, targets, error, message):

@@ -122,7 +122,7 @@ def test_intervals_repeat(comments, report):
         ([[0, 1]], [[0.1]], 0.5, r"shape \(1, 1\); \(rows, 2\) is needed"),
         ([[0, 1], [1, 0]], [[0.1, 0.2]], 0.5, "1 texts but 2 rows of labels"),
         ([[0, 1]], [[0.1, np.nan]], 0.5, "Row 0 has b = nan"),
-        ([[0, 1]], [[-3.0, 0.2]], 0.5, "Row 0 has a = -3, which is no probability"),
+        ([[0, 1]], [[-3.0, 0.2]], 0.5, "Row 0 has a = -3, which is not a probability"),
         ([[0, 2]], [[0.1, 0.2]], 0.5, "neither 0 nor 1"),
         ([[0, 1]], [[0.1, 0.2]], [0.5, 0.5, 0.5], "one for each"),
         ([[0, 1]], [[0.1, 0.2]], 1.5, "threshold"),

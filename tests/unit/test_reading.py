@@ -435,7 +435,7 @@ def test_a_damaged_file_is_to_be_downloaded_again(tmp_path, name):
         ("twice.csv", b"text,label,label\na,b,c\n", "has 2 columns called 'label'"),
         ("one.csv", b"text,label\na,b\nc,b\n", "all usable rows have the label 'b'"),
         ("none.csv", b"text,label\na,\nc,nan\n", "no row that can be used: 2 × label is missing (first: line 2)"),
-        ("all.csv", b"text,label\n" + b"".join(b"t%d,%d.5\n" % (i, i) for i in range(30)), "is no column of classes"),
+        ("all.csv", b"text,label\n" + b"".join(b"t%d,%d.5\n" % (i, i) for i in range(30)), "not a column of classes"),
     ],
 )  # fmt: skip
 def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, name, content, hint):
@@ -453,7 +453,7 @@ def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, name, con
         (dict(labels=["rude", "rude"]), "stands twice"),
         (dict(labels="comment"), "stands twice"),
         (dict(labels=[]), "called by name"),
-        (dict(labels="id"), "is no column of classes"),
+        (dict(labels="id"), "is not a column of classes"),
         (dict(split=(0.6, 0.6)), "give the fractions"),
         (dict(split="train"), "lacks the column 'train'"),
         (dict(split="mood"), "mood names no split"),
@@ -470,7 +470,7 @@ def test_options_that_do_not_fit(table, options, hint):
 
 def test_sources_that_are_none(tmp_path):
     assert "no file or folder" in refused(tmp_path / "nowhere.csv")
-    assert "is no table" in refused(12)
+    assert "is not a table" in refused(12)
     assert "keys train, validation and test" in refused({"trian": tmp_path})
     assert "gives no split called train" in refused({"test": pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"]})})
     assert "it holds no CSV" in refused(tmp_path)

@@ -98,11 +98,11 @@ YES, HALF = np.array([[0, 1], [1, 0]]), np.full((2, 2), 0.5)
         (YES, HALF[:, :1], r"shape \(2, 1\); \(rows, 2\) is needed"),
         (YES[:, :1], HALF, "The truth has 1 columns for 2 labels"),
         (YES[0], HALF, "Several labels need a table"),
-        (YES, HALF * np.nan, "Row 0 has a = nan, which is no probability"),
-        (YES, HALF * 3, "Row 0 has a = 1.5, which is no probability.*\n?.*take their sigmoid"),
+        (YES, HALF * np.nan, "Row 0 has a = nan, which is not a probability"),
+        (YES, HALF * 3, "Row 0 has a = 1.5, which is not a probability.*\n?.*take their sigmoid"),
         (YES + 1, HALF, "which is neither 0 nor 1"),
         (YES.astype(str), HALF, "which is neither 0 nor 1"),
-        (YES, HALF * -2e4, "Row 0 has a = -10000, which is no probability"),
+        (YES, HALF * -2e4, "Row 0 has a = -10000, which is not a probability"),
     ],
 )
 def test_what_cannot_be_tuned_is_named(truth, probabilities, message):

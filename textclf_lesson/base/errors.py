@@ -136,7 +136,7 @@ class Refusal(CourseError):
 
 
 class NotebookError(CourseError, ValueError):
-    """A file that is no notebook, or none that can be read."""
+    """A file that is not a notebook, or cannot be read."""
 
 
 class DeskError(CourseError):
@@ -202,7 +202,7 @@ class GradingError(CourseError):
 
 
 class Unreadable(CourseError, ValueError):
-    """A submission that is no notebook."""
+    """A submission that is not a notebook."""
 
 
 class Unopened(CourseError, ValueError):

@@ -111,14 +111,14 @@ def plain(value: Any) -> Any:
 
 
 def whole_number(name: str, value: Any, at_least: int = 1) -> int:
-    """A setting as Python's int. Raises ValueError, with its name, if it is no whole number or below `at_least`."""
+    """A setting as Python's int. Raises ValueError, with its name, if it is not a whole number or below `at_least`."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
         raise ValueError(f"{name}={plain(value)!r} does not fit: it must be a whole number from {at_least} up.")
     return int(value)
 
 
 def positive_number(name: str, value: Any) -> float:
-    """A setting as Python's float. Raises ValueError, with its name, if it is no finite number above 0."""
+    """A setting as Python's float. Raises ValueError, with its name, if it is not a finite number above 0."""
     if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < float("inf"):
         raise ValueError(f"{name}={plain(value)!r} does not fit: it must be a number above 0.")
     return float(value)

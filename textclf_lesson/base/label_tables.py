@@ -163,7 +163,7 @@ def align_tables(tables: Mapping[str, Any]) -> list[np.ndarray]:
     It is the order of the first with names. An array has none: beside one, all tables with names must have the same
     order, since nobody can tell which of them is the array's. tables: by the names that messages call them.
 
-    Raises ValueError if shapes, names or indexes differ, names stand twice, or something is no number.
+    Raises ValueError if shapes, names or indexes differ, names stand twice, or something is not a number.
     """
     frames = {what: _frame(table, what) for what, table in tables.items()}
     if len({frame.shape for frame, _ in frames.values()}) > 1:
@@ -214,7 +214,7 @@ def _frame(table: Any, what: str) -> tuple[pd.DataFrame, bool | None]:
         try:
             table = pd.DataFrame(table)
         except ValueError as error:  # columns of different lengths, or no columns
-            raise ValueError(f"The columns of {what} are no table: {error}.") from None
+            raise ValueError(f"The columns of {what} are not a table: {error}.") from None
     elif not isinstance(table, pd.DataFrame | pd.Series) and hasattr(table, "to_pandas"):  # Arrow, datasets, polars
         table = table.to_pandas()
     if isinstance(table, pd.DataFrame):
@@ -234,7 +234,7 @@ def _bare(table: Any, what: str) -> pd.DataFrame:
     try:
         values = np.asarray(table)
     except ValueError:
-        raise ValueError(f"The rows of {what} are not equally long, so they are no table; {_BINARISER}.") from None
+        raise ValueError(f"The rows of {what} are not equally long, so they are not a table; {_BINARISER}.") from None
     if values.ndim == 1 and any(isinstance(row, list | tuple | set | frozenset) for row in values.tolist()):
         raise ValueError(f"The rows of {what} are lists or sets, not columns; {_BINARISER}.")
     if values.ndim != 2 or not values.shape[1]:
@@ -287,7 +287,7 @@ def _floats(frame: pd.DataFrame, what: str) -> np.ndarray:
         for row, value in enumerate(frame.iloc[:, at]):
             is_number = np.isscalar(value) or value is None or value is pd.NA
             if not is_number or isinstance(value, str | bytes | complex):
-                raise ValueError(f"Row {row} of {what} has {name} = {_shown(value)}, which is no number ({_ROWS}).")
+                raise ValueError(f"Row {row} of {what} has {name} = {_shown(value)}, which is not a number ({_ROWS}).")
     return frame.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
@@ -296,7 +296,7 @@ def _within_0_and_1(table: np.ndarray, labels: Sequence[Any]) -> np.ndarray:
     if len(wrong):
         row, column = wrong[0]
         raise ValueError(
-            f"Row {row} has {labels[column]} = {table[row, column]:g}, which is no probability (0 to 1; {_ROWS}). "
+            f"Row {row} has {labels[column]} = {table[row, column]:g}, which is not a probability (0 to 1; {_ROWS}). "
             "If these are logits, take their sigmoid first, or call predict_proba."
         )
     return np.clip(table, 0, 1)

@@ -1,4 +1,4 @@
-"""The network, cut: with `TEXTCLF_OFFLINE=1` this process talks to its own machine and to nobody else.
+"""No network: with `TEXTCLF_OFFLINE=1` this process talks to its own machine and to nobody else.
 
 Tests run every lesson so; a learner may do it too, to see that nothing is fetched behind their back.
 

@@ -1,4 +1,4 @@
-"""Runs lessons from top to bottom in fresh kernels and tells how it went: what `make course` does."""
+"""Runs lessons from top to bottom in fresh kernels and reports how it went: what `make course` does."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ def run(notebooks: Iterable[Path], out: Path) -> int:
 
     Tells the wait to expect, shows progress (live on a terminal, else a line per lesson) and ends with a table. A
     lesson that fails does not stop the others. Returns 0 if all went well, 1 if any lesson failed or there was none to
-    run, 130 if Ctrl+C ended it: what had finished by then is told, and kept.
+    run, 130 if Ctrl+C ended it: what had finished by then is reported, and kept.
     """
     notebooks = list(notebooks)
     console = Console()

@@ -20,7 +20,7 @@ from textclf_lesson.base import machine, runtime
 
 COLUMNS = {"with_amx": "with AMX", "without_amx": "without AMX"}
 LONG = 10  # seconds
-BUSY = 0.5  # cores that programs use already, from which on a reader is told to expect a longer wait
+BUSY = 0.5  # cores that programs use already, from which on a longer wait is announced
 # The book that had one column did not say which processor it was.
 FIRST_PROCESSOR = "Intel Xeon (Sapphire Rapids class)"
 

@@ -14,7 +14,7 @@ from textclf_lesson.course import waits
 
 # All in seconds. A cell may take as long as it likes while it computes or prints.
 STUCK = 600  # without either, it is stopped
-LONG_WAIT = 60  # after so many a line says what is running; another after twice as many, four times, …
+LONG_WAIT = 60  # after this many a line says what is running; another after twice as many, four times, …
 IDLE = 1 / 600  # of one core: an idle kernel was seen to use a seventh of that
 LOOK = 0.5  # between two looks at a running kernel
 ASLEEP = 60  # a gap between two looks in which the whole machine slept, or this process was halted

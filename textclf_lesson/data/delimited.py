@@ -58,7 +58,7 @@ def _read(lines: list[str], tabs: bool, wanted: set[str], quotes: dict) -> Delim
     separator = _separator(lines, tabs, wanted, quotes)
     for first, last, cells in _records(lines, delimiter=separator, **quotes):
         if cells is not None and len(cells) < 2 and not "".join(lines[first:last]).strip():
-            continue  # a blank line is no row; one with separators in it is
+            continue  # a blank line is not a row; one with separators in it is
         if table is None:
             table = Delimited([name.strip() for name in cells or [lines[first]]])
             table.doubtful = sum(_in_quotes(name) for name in table.header) if quotes is _PLAIN else 0

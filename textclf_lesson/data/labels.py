@@ -17,7 +17,7 @@ from textclf_lesson.data.ledger import Ledger
 _ZERO_ONE = {"0": 0, "0.0": 0, "false": 0, "no": 0, "1": 1, "1.0": 1, "true": 1, "yes": 1}
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
-_MANY = 20  # from so many rows on, a column in which most values differ is no column of classes
+_MANY = 20  # from this many rows on, a column in which most values differ is not a column of classes
 
 
 def targets(
@@ -59,7 +59,7 @@ def _single_label(
     if names is None and len(used) >= _MANY and used.nunique() > len(used) / 2:
         raise DataError(
             f"{ledger.where}: {column} has {used.nunique():,} different values in {len(used):,} rows, such as "
-            f"{used.iloc[0][:30]!r}: that is no column of classes. Choose another, or put scores into classes first."
+            f"{used.iloc[0][:30]!r}: that is not a column of classes. Choose another, or put scores into classes first."
         )
     class_of, classes = _renaming(names, set(used))
     number_of = {text: classes.index(name) for text, name in class_of.items()}

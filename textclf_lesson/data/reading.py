@@ -150,7 +150,7 @@ def _from_object(source: Any) -> Table:
         try:
             source = pd.DataFrame(source, dtype=object)
         except ValueError as error:
-            raise DataError(f"{kind} is no table: {error}.") from error
+            raise DataError(f"{kind} is not a table: {error}.") from error
     if isinstance(source, pd.DataFrame):
         rows = source.astype(object).set_axis([str(name).strip() for name in source.columns], axis="columns")
         return Table(rows.set_axis(range(len(rows))), kind, unit="row")
@@ -158,7 +158,7 @@ def _from_object(source: Any) -> Table:
         import pyarrow
 
         return arrow(pyarrow.table(source), kind)
-    raise DataError(f"{kind} is no table: give a path, a pandas, Arrow or datasets table, or a dictionary of splits.")
+    raise DataError(f"{kind} is not a table: give a path, a pandas, Arrow or datasets table, or a dict of splits.")
 
 
 def _columns(table: Table, names: list[str], with_id: bool) -> pd.DataFrame:

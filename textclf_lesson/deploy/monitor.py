@@ -1,6 +1,6 @@
-"""Does a service still say what it used to say? What it said in a window of time, held against a reference.
+"""Does a service still predict as it used to? Its predictions in a window of time, compared with a reference.
 
-In service nobody tells the model what would have been right. What can be watched without labels is what it *says*:
+In service there are no labels. What can be watched without them are the predictions:
 how often each class, and how surely. A drift of these is a reason to look, not a proof of errors; and errors may come
 without a drift (lesson 13).
 

@@ -162,11 +162,12 @@ class OnnxClassifier:
         return {wanted.name: inputs[wanted.name] for wanted in self._session.get_inputs()}
 
     def _check_labels(self) -> None:
-        """Ask once: what only shows when the model runs is to show now, and not at the first request."""
+        """Predict once: an error that shows only when the model runs is to show now, and not at the first request."""
         try:
             found = self.forward(next(self.batches(["x"]))[1]).shape
         except Exception as error:  # of onnxruntime's own kinds, or a KeyError for an input that no text has
-            raise ModelError(f"{self.folder / 'model.onnx'} is no classifier of texts: {_first_line(error)}") from error
+            what = f"{self.folder / 'model.onnx'} is not a classifier of texts"
+            raise ModelError(f"{what}: {_first_line(error)}") from error
         if found != (1, len(self.classes_)):
             raise ModelError(
                 f"{self.folder} names {len(self.classes_)} labels in config.json, but its model gives {found[-1]}: the "
@@ -185,7 +186,7 @@ class OnnxClassifier:
 
 
 def _longest(config: dict[str, Any], stored: Any) -> int:
-    """How many tokens the model reads: what `to_onnx` has stored, but no more than RoBERTa's relatives have places."""
+    """How many tokens the model reads: what `to_onnx` has stored, within RoBERTa's positions."""
     positions = config.get("max_position_embeddings")
     positions = positions if isinstance(positions, int) and positions > 0 else 512
     if config.get("model_type") not in FROM_PADDING:

@@ -131,7 +131,7 @@ def _ranked(options: list[Option]) -> list[Option]:
 
 
 def _measured(level: str, like: str, rows: float, slower: float, path: Path) -> Option:
-    """What the study says of a level after so many training rows: at the most it measured that are not more."""
+    """What the study says of a level after `rows` training rows: at the largest number measured up to it."""
     full, curves = _read(path)
     there = full[like].get(level)
     known = there or next(task[level] for task in full.values() if level in task)  # its costs, on another task

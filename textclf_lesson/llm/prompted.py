@@ -23,7 +23,7 @@ class PromptedClassifier(ClassifierMixin, BaseEstimator):
         shots: how many labelled texts of the pool to show before the question (0: zero-shot).
         selection: "random" draws them by `seed`, a class at a time; "similar" takes, for each text, the nearest other
             texts by the cosine of MiniLM's vectors, the nearest last; these are not balanced.
-        max_chars: of a longer text only so many characters are read, with a warning.
+        max_chars: how many characters of a text are read; a longer one gives a warning.
     """
 
     def __init__(

@@ -83,7 +83,7 @@ def load(name: str, folder: Path | None = None) -> "TransformerClassifier":
         classifier = merged(facts, folder)
         try:
             _keep(classifier, kept)
-        except (OSError, ModelError) as error:  # `save` tells of a full disk by a ModelError
+        except (OSError, ModelError) as error:  # `save` reports a full disk as a ModelError
             kept = Path(tempfile.mkdtemp(prefix=f"textclf-{name}-")) / name
             print(f"The cache cannot be written ({error}): {name} is merged anew in each process.", file=sys.stderr)
             atexit.register(shutil.rmtree, kept.parent, ignore_errors=True)
@@ -137,7 +137,7 @@ def _known(name: str) -> Path:
 
 
 def _keep(classifier: "TransformerClassifier", kept: Path) -> None:
-    """Save beside `kept` and move into place: whoever looks sees a whole folder or none."""
+    """Save beside `kept` and move into place: readers see a whole folder or none."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{kept.name}-", dir=kept.parent))
     try:

@@ -96,8 +96,8 @@ def loading(name: str | os.PathLike) -> Iterator[str]:
         if where != os.fspath(name) or Path(where).is_dir():
             raise ModelError(f"{str(name)!r} cannot be loaded: {str(error).splitlines()[0]}") from error
         raise ModelError(
-            f"{where!r} is no folder, is not in this machine's Hugging Face cache, and the hub did not give it. Check "
-            f"spelling and network, pass a folder, or use 'minilm', which the course brings.\n{error}"
+            f"{where!r} is not a folder, is not in this machine's Hugging Face cache, and the hub did not give it. "
+            f"Check spelling and network, pass a folder, or use 'minilm', which the course brings.\n{error}"
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""The second level: a text is the mean of the vectors of its words and of their pieces; a linear layer decides.
+"""The second level: a text is the mean of the vectors of its words and of their subwords; a linear layer decides.
 
-Joulin, Grave, Bojanowski and Mikolov (2017), Bag of Tricks for Efficient Text Classification; the pieces ("subwords")
-are of Bojanowski et al. (2017), the compression of Joulin et al. (2016), FastText.zip. Training is fastText's own, in
+Joulin, Grave, Bojanowski and Mikolov (2017), Bag of Tricks for Efficient Text Classification; subwords are of
+Bojanowski et al. (2017), the compression of Joulin et al. (2016), FastText.zip. Training is fastText's own, in
 C++; this module gives it scikit-learn's interface, checks what goes in, and makes models that can be kept.
 """
 
@@ -27,7 +27,7 @@ from textclf_lesson.models import fasttext_engine as engine
 NONE = f"{engine.PREFIX}none"  # stands for "no label at all" in multi-label training
 SETTINGS = ("lr", "epoch", "dim", "word_ngrams", "minn", "maxn", "min_count", "bucket", "loss", "thread", "seed")
 SEARCHED = ("lr", "epoch", "word_ngrams", "minn", "maxn")
-VALIDATION = 0.1  # share of the rows that autotune judges on, if it is given no others
+VALIDATION = 0.1  # share of the rows that autotune compares settings on, if it is given no others
 
 
 class FastTextClassifier(ClassifierMixin, BaseEstimator):
@@ -83,7 +83,7 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, texts: Sequence[str], y: Any, eval_set: tuple[Sequence[str], Any] | None = None) -> Self:
         """Train on texts and their labels: one per text, or with loss="ova" a 0/1 table (texts, labels).
 
-        eval_set: (texts, y) that autotune judges on; without it, a tenth of the rows.
+        eval_set: (texts, y) that autotune compares settings on; without it, a tenth of the rows.
 
         Raises as `check_texts`, `check_labels` and `check_label_table` do; ValueError for a setting out of range, for
         texts and labels of different pandas indexes, or if training diverges.
@@ -101,23 +101,23 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
             return self
         if eval_set is None:
             held = max(1, round(VALIDATION * len(rows)))
-            rows, judged = rows[held:], rows[:held]
+            rows, kept = rows[held:], rows[:held]
         else:
             check_same_rows(texts=eval_set[0], labels=eval_set[1])
             held = check_texts(eval_set[0])
-            judged = engine.rows(self._targets(held, eval_set[1], self.classes_)[1], held, self.tidy)
+            kept = engine.rows(self._targets(held, eval_set[1], self.classes_)[1], held, self.tidy)
         defaults = type(self)().get_params()
         free = {name for name in SEARCHED if self.settings_[name] == defaults[name]}
         fixed = {name: value for name, value in self.settings_.items() if name not in free}
-        self.model_, found = engine.autotune(rows, judged, fixed, int(self.autotune))
+        self.model_, found = engine.autotune(rows, kept, fixed, int(self.autotune))
         self.settings_ |= found
         return self
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities, shape (texts, classes), in the order of `classes_`. With loss="ova" rows do not sum to 1.
 
-        A text without any known word or piece is judged by the vector of the line's end alone, which every training
-        row has: about what the classes' frequencies say.
+        A text without any known word or subword has the vector of the line's end alone, which every training row has:
+        its probabilities are about the frequencies of the classes.
         """
         check_is_fitted(self)
         found, scores = self.model_.predict(engine.lines(check_texts(texts), self.tidy), k=-1)
@@ -136,7 +136,7 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
     def quantize(self, cutoff: int = 0) -> Self:
         """A compressed copy: groups of two numbers of a vector become one byte, the number of the nearest of 256 pairs.
 
-        cutoff: keep only so many words and buckets, those with the longest vectors; 0 for all. Raises ValueError if
+        cutoff: how many words and buckets are kept, those with the longest vectors; 0 for all. Raises ValueError if
         the model is compressed already or too small (under 256 words and buckets).
         """
         check_is_fitted(self)
@@ -150,7 +150,7 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
         return self.model_.get_word_id(word.lower() if self.tidy else word) >= 0
 
     def subwords(self, word: str) -> list[str]:
-        """What the word's vector is the mean of: the word, if known, and its pieces. "<" and ">" mark its ends."""
+        """What the word's vector is the mean of: the word, if known, and its subwords. "<" and ">" mark its ends."""
         check_is_fitted(self)
         return self.model_.get_subwords(word.lower() if self.tidy else word)[0]
 

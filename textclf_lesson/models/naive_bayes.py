@@ -1,4 +1,4 @@
-"""Naive Bayes as a scale for words: each column counts as much as it tells of a class (Wang and Manning 2012)."""
+"""Naive Bayes as a scale for words: each column weighted by its evidence for a class (Wang and Manning 2012)."""
 
 from typing import Any, Self
 
@@ -13,7 +13,8 @@ class NaiveBayesWeights(TransformerMixin, BaseEstimator):
 
         r = log((p / ‖p‖₁) / (q / ‖q‖₁)),   p = smoothing + Σ positive rows,   q = smoothing + Σ the other rows
 
-    A linear SVM on columns so weighted is the paper's NB-SVM: the strongest of the simple models on short reviews.
+    A linear SVM on columns so weighted is the paper's NB-SVM, there the best of the compared linear models on most of
+    the sentiment sets.
     For several classes there is one r for each, hence `OneVsRestClassifier` around it (see `baselines.pipeline`).
 
     smoothing: above 0, added to each column's sum; 1 in the paper.

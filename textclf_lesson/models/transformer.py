@@ -53,7 +53,7 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
             falls linearly to 0. Small encoders bear 1e-4 to 2e-4, those of BERT's size 2e-5 to 5e-5, adapters about ten
             times as much.
         batch_size: texts per step.
-        max_length: texts are cut after so many tokens, the two special ones included. What comes later is not read.
+        max_length: how many tokens of a text are read, the two special ones included. What comes later is not.
         weight_decay: of AdamW (Loshchilov and Hutter 2019).
         freeze_embeddings: True keeps the vectors of the word pieces as they were pretrained: half of a small encoder.
         adapter: LoRA(rank=16), or a dict of its settings, trains low-rank factors beside the encoder's linear layers
@@ -62,7 +62,7 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
             shape (batch, classes); targets are int64 (batch,) or, with several labels, float32 (batch, labels).
         metric: "accuracy", "macro_f1" or "weighted_f1": what decides, on `eval_set`, which state is kept.
         evaluations: how often per epoch that is measured.
-        patience: training stops early when so many evaluations in a row brought nothing better.
+        patience: training stops early after this many evaluations in a row without a better one.
         precision: "bf16" and "fp32" say how training computes; "auto" takes bf16 where the hardware has it. The
             weights and all predictions are float32 in any case.
         seed: of the head's first weights, dropout and the order of the rows. It repeats a run exactly on one machine;
@@ -126,18 +126,18 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
         settings = self._settings()
         texts = check_texts(texts)
         classes, targets = self._targets(y, texts)
-        judge = None
+        held = None
         if eval_set is not None:
-            judge = check_texts(eval_set[0])
-            judge_targets = self._targets(eval_set[1], judge, classes)[1]
+            held = check_texts(eval_set[0])
+            held_targets = self._targets(eval_set[1], held, classes)[1]
         self.classes_ = np.array(classes)
         with runtime.random_state_kept(), encoders.quiet():
             torch.manual_seed(settings["seed"])
             model, tokenizer, new = self._build(settings)
             adapted = adapters.attach(model, settings["adapter"], whole=new) if settings["adapter"] else None
             learn = tokens.rows(tokenizer, texts, settings["max_length"], targets)
-            judge = judge and tokens.rows(tokenizer, judge, settings["max_length"], judge_targets)
-            self.history_ = trainer.train(model, tokenizer, learn, judge, settings)
+            held = held and tokens.rows(tokenizer, held, settings["max_length"], held_targets)
+            self.history_ = trainer.train(model, tokenizer, learn, held, settings)
             self.adapter_ = adapted and adapters.extract(adapted, base=_name_of_base(settings["model"]))
             model = adapters.merge(adapted) if adapted else model
         self.model_, self.tokenizer_ = model.eval(), tokenizer
@@ -145,8 +145,8 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, texts: Iterable[str]) -> np.ndarray:
-        """The most probable class of each text; with several labels 0 or 1 for each, shape (texts, labels), cut at
-        probability one half (`thresholds.tune` finds better cuts)."""
+        """The most probable class of each text; with several labels 0 or 1 for each, shape (texts, labels), 1 from
+        probability one half up (`thresholds.tune` finds better thresholds)."""
         logits = self.logits(texts)
         return (logits > 0).astype(int) if self._is_multi else self.classes_[logits.argmax(axis=1)]
 
@@ -178,7 +178,7 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
         was trained by an adapter has it in the folder `adapter` too, as `peft.PeftModel.from_pretrained` reads it.
 
         whole: False leaves out the weights of the encoder: a few MB, which `load` joins with the encoder named by
-        `model`, and nothing else reads. Of several processes the first one writes; the others return at once.
+        `model`, and nothing else reads. Of several processes the first one writes; the others return immediately.
 
         Raises ModelError if there is no room or no permission (what was in the folder before is then still there),
         ValueError for whole=False without an adapter.

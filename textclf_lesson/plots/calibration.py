@@ -9,9 +9,9 @@ from textclf_lesson.plots import charts
 
 
 def reliability_diagram(tables: Mapping[str, pd.DataFrame], alt: str) -> None:
-    """A panel per table of `reliability`: what came true against what was said, and how many rows said so.
+    """A panel per table of `reliability`: the share that came true against the probability, and the rows.
 
-    On the diagonal a model keeps its word; below it, it is too sure.
+    On the diagonal a model is calibrated; below it, it is too sure.
     """
     if not tables:
         raise ValueError("There is no table to draw: pass {name: reliability(...)}.")

@@ -67,7 +67,7 @@ class EDA:
     Unlike the paper's code, this leaves case and punctuation as they are. Numbers, prices, abbreviations, addresses of
     pages and of people, @names, #tags and contractions are moved or deleted whole, and never replaced. English only.
 
-    Raises ValueError if a share is no number in [0, 1], or all four are 0.
+    Raises ValueError if a share is not a number in [0, 1], or all four are 0.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class EDA:
         return self._augment(text, n, synonyms)
 
     def augment_all(self, texts: Iterable[str], n: int = 4, workers: int = 1) -> list[list[str]]:
-        """`augment` for each of the texts, in order, by so many processes. Their number does not change the result.
+        """`augment` for each of the texts, in order, by `processes` processes. Their number does not change the result.
 
         Raises as `augment` does, and ValueError if `workers` is not a whole number from 1 up.
         """
@@ -134,7 +134,7 @@ def enlarge(augmenter: Augmenter, texts: Iterable[str], n: int = 4) -> tuple[lis
     """The texts and up to n variants of each, and for each row the position of the text that it comes from.
 
     `labels[positions]` are the labels that belong to it: each variant is given its original's. Only ever call this
-    on training rows: a variant of a row that is judged on is a leak.
+    on training rows: a variant of a validation or test row is a leak.
     """
     texts = list(texts)
     many = augmenter.augment_all(texts, n)

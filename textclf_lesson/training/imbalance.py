@@ -65,7 +65,7 @@ def resample(
         neighbour; "under" leaves rows out until no class has more than `rows` (by default as
         many as the smallest).
 
-    Raises ValueError for an unknown strategy, rows below 1, vectors that are no table of finite
+    Raises ValueError for an unknown strategy, rows below 1, vectors that are not a table of finite
     numbers or not as many as the labels, and as `check_labels` does.
     """
     if strategy not in STRATEGIES:
@@ -153,5 +153,5 @@ def _check_rows(vectors: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     vectors = np.asarray(vectors)
     y = check_labels(y, vectors)
     if not np.isfinite(vectors).all():
-        raise ValueError("The vectors hold NaN or infinity: np.isfinite(vectors) tells where.")
+        raise ValueError("The vectors hold NaN or infinity: np.isfinite(vectors) shows where.")
     return vectors, y

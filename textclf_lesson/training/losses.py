@@ -33,7 +33,7 @@ class FocalLoss(torch.nn.Module):
 
     `loss(logits, targets)`: logits are floating, shape (batch, classes), as large as they like.
     It raises ValueError or TypeError for an empty batch, other shapes or types, targets out of
-    range, and a loss that is no number.
+    range, and a loss that is not a number.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FocalLoss(torch.nn.Module):
         elif self.reduction == "sum":
             loss = loss.sum()
         if loss.detach().sum().isnan():
-            raise ValueError("The loss is no number: the logits hold NaN or infinity.")
+            raise ValueError("The loss is not a number: the logits hold NaN or infinity.")
         return loss
 
     def _sigmoid(self, logits, targets, alpha):
@@ -125,8 +125,8 @@ class FocalLoss(torch.nn.Module):
 class _Focal(torch.autograd.Function):
     """q^gamma · (-log(1 - q)) of each logit, where q = sigmoid(logit) is the probability of the false answer.
 
-    Its slope is q^gamma (gamma (1 - q) (-log(1 - q)) + q). Written out, it takes half the time that autograd's chain of
-    small steps does, and is finite for every gamma.
+    Its slope is q^gamma (gamma (1 - q) (-log(1 - q)) + q). It is written out, so that
+    autograd need not differentiate a chain of small steps, and is finite for every gamma.
     """
 
     @staticmethod

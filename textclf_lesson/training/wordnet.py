@@ -31,7 +31,7 @@ def synonyms(word: str) -> tuple[str, ...]:
         return ()
     net = _wordnet()
     synsets = net.synsets(word)
-    # A base form is asked for only where there are senses: each question reads files.
+    # A base form is asked for only where there are senses: where there are none it has none either.
     parts = {"a" if synset.pos() == "s" else synset.pos() for synset in synsets}
     same = {word, *(net.morphy(word, part) for part in parts)}
     names = {name.replace("_", " ").lower() for synset in synsets for name in synset.lemma_names()}

@@ -190,7 +190,7 @@ def _add_classify(app: FastAPI, model: Model, example: dict) -> None:
             response = JSONResponse((results[0] if question.texts is None else {"results": results}) | model.source)
         except Refusal as refusal:
             response = JSONResponse({"detail": refusal.sentence}, refusal.status, refusal.headers)
-        except asyncio.CancelledError:  # by uvicorn: the service is told to stop, and this would take too long
+        except asyncio.CancelledError:  # by uvicorn: the service has to stop, and this would take too long
             response = JSONResponse({"detail": STOPPING}, 503, {"Connection": "close"})
         except Exception:
             logger.exception("A request could not be answered.")

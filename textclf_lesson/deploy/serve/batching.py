@@ -1,6 +1,6 @@
 """Texts of requests that come at the same time, computed together, in threads beside the event loop.
 
-While one batch is computed, requests gather; whoever waits when it is done goes into the next together. So batches grow
+While one batch is computed, requests gather; those that wait when it is done make up the next. So batches grow
 with the load by themselves, texts of like length can share a pass, and a lone request waits for nobody but the few
 milliseconds of `wait`.
 """

@@ -1,4 +1,4 @@
-"""A load on the service: so many connections, each of which sends its next text when the last is answered."""
+"""A load on the service: connections that each send a text when the one before is answered."""
 
 import asyncio
 import http.client

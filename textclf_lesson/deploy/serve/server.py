@@ -27,7 +27,7 @@ HOSTS = "Give one of its addresses, as --host 127.0.0.1, or --host 0.0.0.0 for a
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, but at the end an idle connection is not cut off at once: a request may be on its way to it.
+    """uvicorn's, but at the end an idle connection stays open for a moment: a request may be on its way to it.
 
     uvicorn closes the port first, then calls `shutdown` on each connection.
     """
@@ -82,8 +82,8 @@ def serve(
 
 
 class Workers(Multiprocess):
-    """uvicorn's, but the port is closed here, too, before the workers are told to stop: else it would go on taking
-    connections that nobody serves."""
+    """uvicorn's, but the port is closed here, too, before the workers stop: else it would go on taking connections that
+    nobody serves."""
 
     def terminate_all(self) -> None:
         for listener in self.sockets:
@@ -92,7 +92,7 @@ class Workers(Multiprocess):
 
 
 def _try(folder: str | os.PathLike, options: dict[str, Any]) -> None:
-    """What is wrong with them is to be said once, and not by every worker."""
+    """An error in them is to be reported once, and not by every worker."""
     create_app(folder, **options)
     gc.collect()  # the workers load their own
 
@@ -107,7 +107,7 @@ def _listen(host: str, port: int) -> socket.socket:
         # create_server raises a plain OSError for a name that nobody knows, a TypeError for one that cannot be a name.
         is_unknown = isinstance(error.__context__, socket.gaierror) or isinstance(error, TypeError)
         if is_unknown or getattr(error, "errno", 0) == errno.EADDRNOTAVAIL:
-            raise ServiceError(f"The host {host!r} is no address of this machine ({error}). {HOSTS}") from error
+            raise ServiceError(f"The host {host!r} is not an address of this machine ({error}). {HOSTS}") from error
         raise ServiceError(
             f"Port {port} of {host} cannot be opened ({error}). If another server runs there, stop it or take another "
             "port: --port 0 takes any that is free."

@@ -23,7 +23,7 @@ class Baseline:
     features, classifier, multi_label, options: the arguments of `baselines.pipeline`, chosen on the validation split.
     metric: "accuracy" or "macro_f1", by which they were chosen. validation: what the choice reached there.
     score, low, high: the metric on the test split and its 95 % bootstrap interval, after `fit` on the training split
-        alone; a multi-label set is cut at the thresholds that `thresholds.tune` finds on validation.
+        alone; labels of a multi-label set have the thresholds that `thresholds.tune` finds on validation.
     scores: further metrics of the same predictions, each (value, low, high); per label for a multi-label set.
     fit_seconds, ms_per_text: seconds for `fit` and milliseconds for a single text, one thread of `processor`. `quiet`
         is False if other programs kept the processor busy meanwhile: then take them for upper bounds. All four are
@@ -67,9 +67,8 @@ def baseline(name: str) -> Baseline:
         guess = did_you_mean(name, stored)
         raise ValueError(f"There is no stored baseline of {name!r}.{guess} There are: {', '.join(stored)}.")
     found = Baseline(name=name, **stored[name])
-    ranges = {
-        key: tuple(value) for key, value in found.options.items() if isinstance(value, list)
-    }  # JSON has no tuples
+    # JSON has no tuples.
+    ranges = {key: tuple(value) for key, value in found.options.items() if isinstance(value, list)}
     found.options.update(ranges)
     return found
 
@@ -104,10 +103,16 @@ def study(name: str) -> dict[str, Any]:
 
 
 def runs(name: str) -> "pd.DataFrame":
-    """The runs of a stored study, a row each: settings and result. Raises ValueError as `study` does."""
+    """The runs of a stored study, a row each: settings and result.
+
+    Raises ValueError as `study` does, and for what was stored as one table.
+    """
     import pandas as pd
 
-    return pd.DataFrame([run["settings"] | run["result"] for run in study(name)["runs"]])
+    found = study(name)
+    if "runs" not in found:
+        raise ValueError(f"{name!r} has no runs, it is one table: evidence.study({name!r}) gives it.")
+    return pd.DataFrame([run["settings"] | run["result"] for run in found["runs"]])
 
 
 def _stored() -> dict[str, dict[str, Any]]:

@@ -67,14 +67,15 @@ def multilabel_report(
     labels, n = check_names(labels), whole_number("n", n)
     check_same_rows(truth=y_true, probabilities=probabilities)
     probabilities = check_probabilities(probabilities, labels)
-    cuts = check_thresholds(thresholds, labels)
+    values = check_thresholds(thresholds, labels)
     truth = check_label_table(y_true, probabilities, labels, what="truth", known="asked for are").to_numpy(dtype=float)
     _check_rows(truth)
     if empty := [name for name, count in zip(labels, truth.sum(axis=0), strict=True) if not count]:
         warnings.warn(f"No positive rows: {', '.join(empty)}. Their scores are undefined (NaN).", stacklevel=2)
-    said = (probabilities >= cuts).astype(float)
+    predictions = (probabilities >= values).astype(float)
     once = np.ones((1, len(truth)))
-    draws = [_scores(weights, truth, said, probabilities) for weights in (once, *_resampled(len(truth), n, seed))]
+    weighted = (once, *_resampled(len(truth), n, seed))
+    draws = [_scores(weights, truth, predictions, probabilities) for weights in weighted]
     value = {name: scores[0] for name, scores in draws[0].items()}
     drawn = {name: np.concatenate([draw[name] for draw in draws[1:]]) for name in value}
     per_label = pd.DataFrame(index=pd.Index(labels, name="label"))
@@ -124,12 +125,12 @@ def _resampled(rows: int, n: int, seed: int):
         yield rng.multinomial(rows, np.full(rows, 1 / rows), size=size).astype(float)
 
 
-def _f1s(weights: np.ndarray, truth: np.ndarray, said: np.ndarray) -> dict[str, np.ndarray]:
+def _f1s(weights: np.ndarray, truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
     """Of each draw: f1 (draws, labels), and its averages (draws,)."""
-    hits, yes, positive = weights @ (truth * said), weights @ said, weights @ truth
+    hits, yes, positive = weights @ (truth * predictions), weights @ predictions, weights @ truth
     f1 = np.where(positive > 0, ratio(2 * hits, yes + positive), np.nan)
-    both = truth.sum(axis=1) + said.sum(axis=1)
-    by_row = np.where(both > 0, ratio(2 * (truth * said).sum(axis=1), both), 1.0)
+    both = truth.sum(axis=1) + predictions.sum(axis=1)
+    by_row = np.where(both > 0, ratio(2 * (truth * predictions).sum(axis=1), both), 1.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # no label has positives: the mean of nothing is NaN
         macro = np.nanmean(f1, axis=1)
@@ -137,9 +138,9 @@ def _f1s(weights: np.ndarray, truth: np.ndarray, said: np.ndarray) -> dict[str, 
     return {"f1": f1, "micro": micro, "macro": macro, "samples": weights @ by_row / weights.sum(axis=1)}
 
 
-def _scores(weights, truth, said, probabilities) -> dict[str, np.ndarray]:
-    scores = _f1s(weights, truth, said)
-    hits, yes, positive = weights @ (truth * said), weights @ said, weights @ truth
+def _scores(weights, truth, predictions, probabilities) -> dict[str, np.ndarray]:
+    scores = _f1s(weights, truth, predictions)
+    hits, yes, positive = weights @ (truth * predictions), weights @ predictions, weights @ truth
     scores["precision"] = np.where(positive > 0, ratio(hits, yes), np.nan)
     scores["recall"] = ratio(hits, positive)
     ranked = [_ranking(weights, *columns) for columns in zip(truth.T, probabilities.T, strict=True)]
