@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "builtin": ["card", "columns", "label_names", "load", "names"],
         "cards": ["agreement"],
         "files": ["DataError"],
+        "forms": ["as_classes", "as_columns"],
         "masking": ["mask"],
         "reading": ["Splits", "read"],
         "sources": ["TOXICITY"],

@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fasttext_engine",
         "modelcard",
         "naive_bayes",
+        "own_labels",
         "tokens",
         "trainer",
         "transformer",
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "encoders": ["encoder", "loading", "locate", "quiet"],
         "ensemble": ["Ensemble"],
         "fasttext": ["FastTextClassifier"],
+        "own_labels": ["classifier_for"],
         "transformer": ["TransformerClassifier"],
     },
 )

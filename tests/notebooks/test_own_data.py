@@ -1,0 +1,151 @@
+"""Each lesson runs on a set of the learner's own: one data line changed, and `course.setup(strict=False)`.
+
+Three foreign shapes, made of the course's sets by renaming and mixing: a CSV file with two oddly named classes, JSON
+lines with a list of labels in each cell, a Parquet file with four named classes. By default each lesson that is quick
+is run on one of them; `TEXTCLF_OWN_DATA=all` runs every lesson on every shape (an hour on one core).
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from textclf_lesson import data
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+ROWS = 400
+
+# The lessons that run on a built-in set, and the sets whose lines are changed, all of them in the same run.
+CHANGED = {
+    "05": ["wiki-toxicity"],
+    "06": ["wiki-binary", "reuters-r52", "wiki-toxicity"],
+    "07": ["movie-snippets"],
+    "08": ["wiki-toxicity"],
+    "09": ["movie-snippets"],
+    "10": ["movie-snippets", "newsgroups"],
+    "11": ["movie-snippets"],
+    "12": ["movie-snippets"],
+    "13": ["nyt-snippets"],
+    "14": ["newsgroups"],
+}
+QUICK = [("14", "csv")]
+ALL = [(lesson, shape) for lesson in CHANGED for shape in ("csv", "jsonl", "parquet")]
+CASES = ALL if os.environ.get("TEXTCLF_OWN_DATA") == "all" else QUICK
+
+
+def some(name: str, n: int, **options) -> pd.DataFrame:
+    rows = data.load(name, **options)["train"].to_pandas()
+    return rows.sample(n, random_state=1).reset_index(drop=True)
+
+
+def csv(folder: Path) -> dict:
+    """Semicolons, two classes whose names are no identifiers, three of four rows in the first."""
+    rows = some("wiki-toxicity", 4 * ROWS)
+    sizes = {0: 3 * ROWS // 4, 1: ROWS // 4}
+    rows = pd.concat([rows[rows["insult"] == y].head(n) for y, n in sizes.items()])
+    verdict = np.where(rows["insult"] == 1, "not OK (2)", "0 – fine")
+    table = pd.DataFrame({"Nr.": range(len(rows)), "what they wrote": rows["text"], "Verdict?": verdict})
+    table.to_csv(folder / "mine.csv", sep=";", index=False)
+    return {"source": str(folder / "mine.csv"), "text": "what they wrote", "labels": "Verdict?"}
+
+
+def jsonl(folder: Path) -> dict:
+    """A list of tags for each text, an empty one where none applies."""
+    tags = {"toxic": "harsh", "obscene": "dirty words", "insult": "at a person", "threat": "42"}
+    rows = some("wiki-toxicity", ROWS)
+    lines = [
+        json.dumps({"body": row["text"], "tags": [new for old, new in tags.items() if row[old]]})
+        for row in rows.to_dict("records")
+    ]
+    (folder / "mine.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return {"source": str(folder / "mine.jsonl"), "text": "body", "labels": "tags"}
+
+
+def parquet(folder: Path) -> dict:
+    """Which of four places a sentence comes from."""
+    kinds = {
+        "film review": "movie-snippets",
+        "Tweet": "tweets",
+        "shop": "amazon-snippets",
+        "news/opinion": "nyt-snippets",
+    }
+    parts = [some(name, ROWS // 4, labels="score").assign(origin=kind) for kind, name in kinds.items()]
+    table = pd.concat(parts)[["text", "origin"]].rename(columns={"text": "snippet"})
+    table.sample(frac=1, random_state=0).to_parquet(folder / "mine.parquet")
+    return {"source": str(folder / "mine.parquet"), "text": "snippet", "labels": "origin"}
+
+
+SHAPES = {"csv": csv, "jsonl": jsonl, "parquet": parquet}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    return {name: make(folder) for name, make in SHAPES.items()}
+
+
+def read_line(where: dict) -> str:
+    return f"data.read({where['source']!r}, text={where['text']!r}, labels={where['labels']!r})"
+
+
+def changed(lesson: str, where: dict) -> nbformat.NotebookNode:
+    """The lesson with the lines changed that a learner changes, and without its outputs."""
+    (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    todo = {"course.setup()": 1} | dict.fromkeys(CHANGED[lesson], 1)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+            cell.source, n = re.subn(r"^course\.setup\(\)$", "course.setup(strict=False)", cell.source, flags=re.M)
+            todo["course.setup()"] -= n
+            for name in CHANGED[lesson]:
+                line = rf'^(\w+) = data\.load\("{name}"(?:, labels="score")?\)$'
+                replaced = lambda match: f"{match[1]} = {read_line(where)}"  # noqa: E731
+                cell.source, n = re.subn(line, replaced, cell.source, flags=re.M)
+                todo[name] -= n
+    assert not any(todo.values()), f"lines not found once: {todo}"
+    return notebook
+
+
+@pytest.mark.parametrize(("lesson", "shape"), CASES)
+def test_a_lesson_runs_on_a_set_of_your_own(lesson, shape, own, monkeypatch):
+    monkeypatch.setenv("TEXTCLF_PROGRESS", "0")
+    notebook = changed(lesson, own[shape])
+    NotebookClient(
+        notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}
+    ).execute()  # raises at the first cell that fails
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_each_shape_takes_both_forms(shape, own):
+    splits = data.read(own[shape]["source"], text=own[shape]["text"], labels=own[shape]["labels"])
+    single, several = data.as_classes(splits), data.as_columns(splits)
+    names = data.label_names(splits)
+    assert "label" in single["train"].features
+    assert data.label_names(several) == names
+    for split, rows in splits.items():
+        assert single[split]["text"][:] == several[split]["text"][:] == rows["text"][:]
+        table = several[split].to_pandas()[names].to_numpy()
+        if "label" in rows.features:
+            assert single[split]["label"][:] == rows["label"][:] == table.argmax(axis=1).tolist()
+            assert (table.sum(axis=1) == 1).all()
+        else:
+            (_, most) = data.label_names(single)
+            assert single[split]["label"][:] == rows[most][:] == table[:, names.index(most)].tolist()
+            assert all(sum(splits["train"][most]) >= sum(splits["train"][other]) for other in names)
+
+
+def test_a_class_may_be_called_like_a_column():
+    rows = [{"text": f"text {n}", "label": ["text", "id", "no"][n % 3]} for n in range(60)]
+    splits = data.read(rows)
+    several = data.as_columns(splits)
+    assert "is text" in data.label_names(several)
+    assert sum(sum(several[split]["is text"]) for split in several) == 20
