@@ -16,10 +16,11 @@ from pathlib import Path
 import platformdirs
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from textclf_lesson.assets.catalog import Asset, Carrier, brief, by_any_name, catalog, find
+from textclf_lesson.assets.catalog import Asset, Carrier, by_any_name, catalog, find
 from textclf_lesson.assets.unpack import sha256, tree_sha256, unpack
 from textclf_lesson.base import shell
-from textclf_lesson.base.errors import AssetError, CarrierError
+from textclf_lesson.base.errors import AssetError, CarrierError, brief
+from textclf_lesson.base.runtime import shows_progress
 
 __all__ = ["AssetError", "catalog", "fetch", "home", "is_ready", "verify"]
 
@@ -159,10 +160,10 @@ def _swap(filled: Path, target: Path, old: Path) -> None:
 
 @contextmanager
 def _bar(name: str, size: int, progress: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar in bytes; yields what sets it to so many bytes."""
+    """A progress bar in bytes; yields what sets it to a number of bytes."""
     from tqdm.auto import tqdm
 
-    quiet = not progress or os.environ.get("TEXTCLF_PROGRESS") == "0"
+    quiet = not (progress and shows_progress())
     with tqdm(total=size, desc=name, unit="B", unit_scale=True, leave=False, disable=quiet) as bar:
         yield lambda completed: bar.update(completed - bar.n)
 

@@ -10,11 +10,6 @@ from textclf_lesson.base.hints import did_you_mean
 CATALOG = Path(__file__).with_name("catalog.toml")
 
 
-def brief(error: Exception) -> str:
-    """The first line of an error's message, fit to stand inside a sentence; its type if it has none."""
-    return str(error).partition("\n")[0].rstrip(":. ") or type(error).__name__
-
-
 @dataclass(frozen=True)
 class Member:
     """One file: `path` below the carrier's folder, `name` in the cache, size in bytes."""

@@ -17,9 +17,9 @@ from unearth.auth import MultiDomainBasicAuth
 from unearth.errors import UnpackError
 from unearth.fetchers import PyPIClient
 
-from textclf_lesson.assets.catalog import Carrier, brief
+from textclf_lesson.assets.catalog import Carrier
 from textclf_lesson.assets.unpack import sha256
-from textclf_lesson.base.errors import CarrierError
+from textclf_lesson.base.errors import CarrierError, brief
 
 CHECK_NETWORK = "Check your network and where pip looks (`pip config list`), then"
 AGAIN = "Try again, if need be with another index"

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from textclf_lesson.assets.catalog import Carrier, Tree, brief
-from textclf_lesson.base.errors import CarrierError
+from textclf_lesson.assets.catalog import Carrier, Tree
+from textclf_lesson.base.errors import CarrierError, brief
 
 CHUNK = 1 << 20
 # An archive comes here verified: if what is in it is not what the catalogue says, then the catalogue is wrong.

@@ -39,6 +39,11 @@ and `Interrupted` (Ctrl+C).
 from textclf_lesson.base.cells import line_of
 
 
+def brief(error: BaseException) -> str:
+    """The first line of an error's message, fit to stand inside a sentence; the name of its type if it has none."""
+    return str(error).partition("\n")[0].rstrip(":. ") or type(error).__name__
+
+
 class CourseError(Exception):
     """The root of the course's exceptions. The first line of a message says what is wrong and what to do.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from textclf_lesson.assets import cache
-from textclf_lesson.base.errors import DataError
+from textclf_lesson.base.errors import DataError, brief
 from textclf_lesson.base.extras import needed
 from textclf_lesson.data.files import DAMAGED
 from textclf_lesson.data.labels import one_hot
@@ -247,7 +247,7 @@ def hub_tables(dataset_id: str, config: str | None) -> dict[str, pd.DataFrame]:
         loaded = load_dataset(dataset_id, config) if config else load_dataset(dataset_id)
     except Exception as error:  # the hub client raises some twenty kinds; whichever, the learner's next step is one
         raise DataError(
-            f"The hub did not give {dataset_id} ({type(error).__name__}: {str(error).splitlines()[0][:150]}). "
+            f"The hub did not give {dataset_id} ({type(error).__name__}: {brief(error)[:150]}). "
             "Are you online? A downloaded file works as well: source=PATH."
         ) from error
     return {split: rows.to_pandas() for split, rows in loaded.items()}

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
-from textclf_lesson.base.errors import ModelError
+from textclf_lesson.base.errors import ModelError, brief
 from textclf_lesson.base.inputs import check_texts, check_thresholds, whole_number
 from textclf_lesson.evaluate.thresholds import DEFAULT
 from textclf_lesson.models import tokens
@@ -167,7 +167,7 @@ class OnnxClassifier:
             found = self.forward(next(self.batches(["x"]))[1]).shape
         except Exception as error:  # of onnxruntime's own kinds, or a KeyError for an input that no text has
             what = f"{self.folder / 'model.onnx'} is not a classifier of texts"
-            raise ModelError(f"{what}: {_first_line(error)}") from error
+            raise ModelError(f"{what}: {brief(error)}") from error
         if found != (1, len(self.classes_)):
             raise ModelError(
                 f"{self.folder} names {len(self.classes_)} labels in config.json, but its model gives {found[-1]}: the "
@@ -221,7 +221,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is damaged ({_first_line(error)}): export or copy the model again.") from error
+        raise ModelError(f"{path} is damaged ({brief(error)}): export or copy the model again.") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} is damaged (no JSON object): export or copy the model again.")
     return content
@@ -231,7 +231,7 @@ def _open_tokenizer(path: Path, max_length: int) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises a bare Exception
-        raise ModelError(f"{path} is damaged ({_first_line(error)}): export or copy the model again.") from error
+        raise ModelError(f"{path} is damaged ({brief(error)}): export or copy the model again.") from error
     tokenizer.no_padding()
     own = max_length - tokenizer.num_special_tokens_to_add(False)
     tokenizer.enable_truncation(max_length, stride=max(0, own // 4))  # what is cut off comes in overlapping windows
@@ -253,7 +253,7 @@ def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessi
             disabled_optimizers=["SkipLayerNormFusion"],  # the joint operator is the slower one: export._part_norms
         )
     except Exception as error:  # onnxruntime has a dozen kinds, without a common one
-        raise ModelError(f"{path} cannot be read as ONNX: {_first_line(error)}") from error
+        raise ModelError(f"{path} cannot be read as ONNX: {brief(error)}") from error
 
 
 def _sha256(folder: Path) -> str:
@@ -265,7 +265,3 @@ def _sha256(folder: Path) -> str:
                 while part := file.read(1 << 20):
                     found.update(part)
     return found.hexdigest()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

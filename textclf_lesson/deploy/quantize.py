@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from textclf_lesson.base.errors import ModelError
+from textclf_lesson.base.errors import ModelError, brief
 from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import check_texts
 from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
@@ -149,8 +149,7 @@ def as_model_error(failed: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{failed} ({first}).") from error
+        raise ModelError(f"{failed} ({brief(error)}).") from error
 
 
 @contextlib.contextmanager

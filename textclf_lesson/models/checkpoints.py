@@ -5,7 +5,6 @@ A folder of `shared/` holds one: `adapter_model.safetensors` and `adapter_config
 """
 
 import atexit
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf_lesson.assets import cache
+from textclf_lesson.assets.unpack import sha256
 from textclf_lesson.base.errors import ModelError
 from textclf_lesson.models.modelcard import KEY
 
@@ -99,7 +99,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     remedy = "Install the package again (`pip install --force-reinstall --no-deps .`), or make it: `textclf train NAME`"
     try:
         facts = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        found = file_hash(folder / WEIGHTS)
+        found = sha256(folder / WEIGHTS)
         wanted, base = facts["sha256"], facts["base"]["sha256"]
     except FileNotFoundError as error:
         raise ModelError(f"{folder} lacks {Path(error.filename).name}. {remedy}.") from None
@@ -142,7 +142,7 @@ def _keep(classifier: "TransformerClassifier", kept: Path) -> None:
     partial = Path(tempfile.mkdtemp(prefix=f".{kept.name}-", dir=kept.parent))
     try:
         classifier.save(partial)
-        (partial / SEAL).write_text(file_hash(partial / MERGED), encoding="ascii")
+        (partial / SEAL).write_text(sha256(partial / MERGED), encoding="ascii")
         os.chmod(partial, 0o755)  # mkdtemp's folders are for their owner alone, a cache may be for a class
         try:
             partial.rename(kept)
@@ -173,12 +173,6 @@ def merged(facts: dict[str, Any], folder: Path) -> "TransformerClassifier":
 
 def _is_whole(kept: Path) -> bool:
     try:
-        return (kept / SEAL).read_text(encoding="ascii") == file_hash(kept / MERGED)
+        return (kept / SEAL).read_text(encoding="ascii") == sha256(kept / MERGED)
     except (OSError, ValueError):
         return False
-
-
-def file_hash(path: Path) -> str:
-    """The SHA-256 of a file, in hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textclf_lesson.assets import cache
-from textclf_lesson.base.errors import ModelError
+from textclf_lesson.base.errors import ModelError, brief
 from textclf_lesson.base.extras import needed
 from textclf_lesson.models.modelcard import PICKLES
 
@@ -94,7 +94,7 @@ def loading(name: str | os.PathLike) -> Iterator[str]:
         raise ModelError(f"A file of {str(name)!r} is damaged ({error}): copy or download it again.") from error
     except OSError as error:
         if where != os.fspath(name) or Path(where).is_dir():
-            raise ModelError(f"{str(name)!r} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise ModelError(f"{str(name)!r} cannot be loaded: {brief(error)}") from error
         raise ModelError(
             f"{where!r} is not a folder, is not in this machine's Hugging Face cache, and the hub did not give it. "
             f"Check spelling and network, pass a folder, or use 'minilm', which the course brings.\n{error}"

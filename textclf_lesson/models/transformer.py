@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from textclf_lesson.base import runtime
-from textclf_lesson.base.errors import AssetError, ModelError
+from textclf_lesson.base.errors import AssetError, ModelError, brief
 from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import check_label_table, check_labels, check_texts
 from textclf_lesson.models import adapters, encoders, modelcard, tokens, trainer
@@ -327,8 +327,7 @@ def _joined(folder: Path, adapter: adapters.Adapter) -> tuple[PreTrainedModel, P
         with encoders.quiet():
             config, tokenizer = AutoConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        message = str(error).splitlines()[0]
-        raise ModelError(f"{folder} lacks a file, or one is damaged ({message}): save it again.") from error
+        raise ModelError(f"{folder} lacks a file, or one is damaged ({brief(error)}): save it again.") from error
     base = adapter.note.get("base") or str(adapter.config.get("base_model_name_or_path"))
     try:
         with runtime.random_state_kept(), encoders.loading(base) as where:

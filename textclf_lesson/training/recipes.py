@@ -24,6 +24,7 @@ from scipy.special import expit
 
 from textclf_lesson import data
 from textclf_lesson.assets import cache
+from textclf_lesson.assets.unpack import sha256
 from textclf_lesson.base import machine, runtime
 from textclf_lesson.base.errors import ModelError
 from textclf_lesson.data.sources import wiki_comments
@@ -68,7 +69,7 @@ def make(name: str, into: str | os.PathLike, *, seed: int = 0, rows: int | None 
             "recipe": RECIPES[name],
             "seed": seed,
             "base": {"name": ENCODER, "sha256": checkpoints.encoder_hash(ENCODER)},
-            "sha256": checkpoints.file_hash(into / checkpoints.WEIGHTS),
+            "sha256": sha256(into / checkpoints.WEIGHTS),
             "bytes": (into / checkpoints.WEIGHTS).stat().st_size,
             "versions": {package: version(package) for package in ("torch", "transformers", "peft", "tokenizers")},
             "processor": f"{machine.processor()}, {'with' if machine.has_amx() else 'without'} AMX",
