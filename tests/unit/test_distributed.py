@@ -12,7 +12,7 @@ import transformers
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 import textclf_lesson
-from textclf_lesson.models import encoders, training_loop
+from textclf_lesson.models import encoders, trainer
 
 ROWS, JUDGED = 61, 37  # neither is a multiple of the batch: the last ones are filled up and must not count twice
 SETTINGS = {"epochs": 2, "batch_size": 8, "evaluations": 2, "patience": 9, "max_length": 16, "learning_rate": 1e-2}
@@ -167,7 +167,7 @@ def test_one_of_them_shows_the_bar_and_saves(run, work):
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_evaluations_come_after_the_same_share_of_the_rows(n, processes):
     settings = {"batch_size": 8, "evaluations": 2, "epochs": 3}
-    alone = training_loop.evaluation_steps(n, 1, settings)
-    steps = training_loop.evaluation_steps(n, processes, settings)
+    alone = trainer.evaluation_steps(n, 1, settings)
+    steps = trainer.evaluation_steps(n, processes, settings)
     total = 3 * math.ceil(n / (8 * processes))
     assert max(steps) == total and len(steps) == min(len(alone), total)
