@@ -53,7 +53,7 @@ def divide(rows: pd.DataFrame, validation: float, test: float) -> dict[str, pd.D
 def divide_evenly(rows: pd.DataFrame, validation: float, test: float) -> tuple[dict[str, pd.DataFrame], str]:
     """`divide` that leaves no split empty: of few texts, those with the first positions go into test and validation.
 
-    A fraction of 0 makes no split. The second value says what is to be known of so few texts, or "".
+    A fraction of 0 makes no split. The second value says what to know where the texts are few, or "".
     """
     rows = keyed(rows)
     sizes = {name: size for name, size in (("validation", validation), ("test", test)) if size}
@@ -100,8 +100,8 @@ def leaks(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 def separate(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Drop from each split the rows whose text stands in a later one.
 
-    Later means nearer to the final verdict (train, validation, test): what is judged on stays whole, what is
-    learned from gives way.
+    Later means nearer to the test (train, validation, test): the rows that scores rest on stay whole, those that are
+    learned from give way.
     """
     kept, seen = {}, set()
     for split in reversed([s for s in SPLITS if s in frames]):

@@ -34,7 +34,7 @@ def pipeline(
     """A classifier of texts in two steps, untrained.
 
     features: "bow" counts of words · "tfidf" weighted words · "tfidf-2gram" words and pairs of
-        words · "char" pieces of 2 to 5 letters within words · "tfidf-2gram+char" both together
+        words · "char" n-grams of 2 to 5 letters within words · "tfidf-2gram+char" both together
     classifier: "logreg" logistic regression · "svm" linear SVM, calibrated so that it gives
         probabilities · "lightgbm" gradient-boosted trees · "nb" naive Bayes by what the other
         classes hold (Rennie et al. 2003) · "nb-logreg" logistic regression on words weighed by
@@ -119,7 +119,7 @@ class HoldOutCommon:
     """Stratified folds for calibration that also work with classes rarer than the number of folds.
 
     A class with one row cannot be held out: no model would know it. Here the rows of such classes are in every
-    training part, and are judged there too. Their margins flatter, but they are a handful; refusing to train (what
+    training part, and get a margin there too. Their margins flatter, but they are a handful; refusing to train (what
     scikit-learn does) or dropping the class would be worse. Without rare classes these are plain stratified folds.
     """
 
@@ -143,7 +143,7 @@ class HoldOutCommon:
 
 
 def strongest_words(model: Pipeline, k: int = 10, only: Any = None) -> pd.DataFrame:
-    """The k words (or pieces) with the largest weights for each class, strongest first: class, word, weight.
+    """The k words (or n-grams) with the largest weights for each class, strongest first: class, word, weight.
 
     `only` limits the table to one class. With two classes there is one weight per word; for the first class its sign
     is turned, so that large always speaks for the class. Weights compare only within one model.

@@ -58,8 +58,8 @@ class EDA:
     Args:
         seed: the same seed and the same text give the same result, whatever was augmented before and by whom.
         synonyms: α of replacement. max(1, α · words) words that are not stop words each become one of their synonyms.
-        insertions: α of insertion. So many times a synonym of a word that is not a stop word lands anywhere.
-        swaps: α of swapping. So many times two words change places.
+        insertions: α of insertion. max(1, α · words) times a synonym of a word is put anywhere.
+        swaps: α of swapping. max(1, α · words) times two words are swapped.
         deletions: p of deletion. Each word goes with this probability; one word at least stays.
 
     All four lie in [0, 1]; 0 switches the operation off. A text comes from one operation, and the operations take
@@ -116,15 +116,15 @@ class EDA:
         rng = random.Random(f"{self.seed} {text}".encode("utf-8", "surrogatepass"))
         operations = [(operation, share) for operation, share in self.shares.items() if share]
         rng.shuffle(operations)
-        pieces = _WORD.split(text)  # gap, word, gap, …, word, gap
-        words = len(pieces) // 2
+        parts = _WORD.split(text)  # gap, word, gap, …, word, gap
+        words = len(parts) // 2
         found: dict[str, None] = {}
         before = text.split()
         for attempt in range(TRIES * n if words else 0):
             if len(found) == n:
                 break
             operation, share = operations[attempt % len(operations)]
-            new = "".join(operation(pieces.copy(), share, rng, find))
+            new = "".join(operation(parts.copy(), share, rng, find))
             if new.split() != before:
                 found[new] = None
         return list(found)
@@ -143,22 +143,22 @@ def enlarge(augmenter: Augmenter, texts: Iterable[str], n: int = 4) -> tuple[lis
     return rows, np.concatenate([np.arange(len(texts)), positions])
 
 
-def replace(pieces: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
-    """So many words, none of them a stop word, become one of their synonyms."""
-    left = _count(pieces, share)
-    for at in rng.sample(range(1, len(pieces), 2), len(pieces) // 2):
+def replace(parts: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
+    """max(1, share · words) words, no stop word among them, each become one of their synonyms."""
+    left = _count(parts, share)
+    for at in rng.sample(range(1, len(parts), 2), len(parts) // 2):
         if not left:
             break
-        if choices := _sought(pieces[at], find):
-            pieces[at] = _as_written(rng.choice(choices), pieces[at])
+        if choices := _sought(parts[at], find):
+            parts[at] = _as_written(rng.choice(choices), parts[at])
             left -= 1
-    return pieces
+    return parts
 
 
-def insert(pieces: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
-    """So many times, a synonym of any of the words lands anywhere."""
-    left = pieces[1::2]  # words that may have synonyms: drawn until one has, as looking all of them up takes longer
-    for _ in range(_count(pieces, share)):
+def insert(parts: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
+    """max(1, share · words) times, a synonym of any of the words is put anywhere."""
+    left = parts[1::2]  # words that may have synonyms: drawn until one has, as looking all of them up takes longer
+    for _ in range(_count(parts, share)):
         choices = ()
         while left and not choices:
             number = rng.randrange(len(left))
@@ -166,36 +166,36 @@ def insert(pieces: list[str], share: float, rng: random.Random, find: Find) -> l
                 del left[number]
         if not choices:
             break
-        at = 2 * rng.randrange(len(pieces) // 2 + 1)  # the gap before a word, or the last
+        at = 2 * rng.randrange(len(parts) // 2 + 1)  # the gap before a word, or the last
         new = rng.choice(choices)
-        if at == len(pieces) - 1:
-            pieces[at:at] = [" ", new]
+        if at == len(parts) - 1:
+            parts[at:at] = [" ", new]
         else:
-            pieces[at : at + 1] = [pieces[at], new, " "]
-    return pieces
+            parts[at : at + 1] = [parts[at], new, " "]
+    return parts
 
 
-def swap(pieces: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
-    """So many times, two words change places."""
-    if len(pieces) > 3:
-        for _ in range(_count(pieces, share)):
-            one, other = rng.sample(range(1, len(pieces), 2), 2)
-            pieces[one], pieces[other] = pieces[other], pieces[one]
-    return pieces
+def swap(parts: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
+    """max(1, share · words) times, two words are swapped."""
+    if len(parts) > 3:
+        for _ in range(_count(parts, share)):
+            one, other = rng.sample(range(1, len(parts), 2), 2)
+            parts[one], parts[other] = parts[other], parts[one]
+    return parts
 
 
-def delete(pieces: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
+def delete(parts: list[str], share: float, rng: random.Random, find: Find) -> list[str]:
     """Each word but one goes with the probability `share`; what stood around it stays."""
-    keep = rng.randrange(len(pieces) // 2)
-    for number in reversed(range(len(pieces) // 2)):
+    keep = rng.randrange(len(parts) // 2)
+    for number in reversed(range(len(parts) // 2)):
         if number != keep and rng.random() < share:
             at = 2 * number
-            pieces[at : at + 3] = [re.sub(r"\s+", " ", pieces[at] + pieces[at + 2])]
-    return pieces
+            parts[at : at + 3] = [re.sub(r"\s+", " ", parts[at] + parts[at + 2])]
+    return parts
 
 
-def _count(pieces: list[str], share: float) -> int:
-    return max(1, int(share * (len(pieces) // 2)))
+def _count(parts: list[str], share: float) -> int:
+    return max(1, int(share * (len(parts) // 2)))
 
 
 def _sought(word: str, find: Find) -> Sequence[str]:

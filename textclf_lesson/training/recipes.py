@@ -156,7 +156,7 @@ def toxicity(work: "_Work", seed: int, rows: int | None) -> dict[str, Any]:
         "model": mean([adapter_files.read(run) for run in runs]),
         "summary": "six labels of toxicity for English comments",
         "data": f"wiki-toxicity (train, {len(learn):,} comments with six labels), wiki-binary ({len(many):,} comments, "
-        "offensive or not); none that wiki-toxicity judges on, none whose SHA-256 begins with 0, 1, 2 or 3",
+        "offensive or not); no validation or test text of wiki-toxicity, none whose SHA-256 begins with 0, 1, 2 or 3",
         "limits": "English, short comments and tweets; the labels are one guide's reading; probabilities are not "
         "calibrated; names of identities raise the scores (lesson 8)",
         "steps": _steps(toxicity),
@@ -195,7 +195,7 @@ def mean(members: Sequence[Adapter]) -> Adapter:
 def training_comments() -> pd.DataFrame:
     """Comments of wiki-binary that may be trained on: columns `label` (1: offensive) and `text`.
 
-    Left out: the texts of wiki-toxicity, which has better labels for them or judges on them, and those of
+    Left out: the texts of wiki-toxicity, which has better labels for them or is scored on them, and those of
     `natural_comments`.
     """
     return _parts()[0]
@@ -249,7 +249,7 @@ def known_labels_only(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch
 def sentiment(work: "_Work", seed: int, rows: int | None) -> dict[str, Any]:
     """Negative or positive, of film sentences.
 
-    1. The ends of 25,000 reviews of IMDB, and 5,945 sentences of Rotten Tomatoes that movie-snippets does not judge on.
+    1. The ends of 25,000 reviews of IMDB, and 5,945 sentences of Rotten Tomatoes that movie-snippets does not test on.
     2. The 7,388 training sentences of movie-snippets, neutral ones included, with targets as sure as the readers were:
        a mean score s from -4 to 4 becomes the probability 1 / (1 + exp(-2 s)).
     """
@@ -274,7 +274,7 @@ def sentiment(work: "_Work", seed: int, rows: int | None) -> dict[str, Any]:
         "model": _again(last, classes),
         "summary": "negative or positive, for English sentences about films",
         "data": f"movie-snippets (train, {len(learn):,} sentences with scores), movie-reviews ({len(reviews):,} "
-        "texts); none that movie-snippets judges on",
+        "texts); no validation or test text of movie-snippets",
         "limits": "English sentences about films; a neutral sentence gets one of the two labels all the same",
         "steps": _steps(sentiment),
         "seeds": [seed],
