@@ -53,7 +53,7 @@ def turns_gamma(p, truth, gamma):
     return -((1 - p_t) ** -gamma) * np.log(p_t)
 
 
-@wrong("price", "right and certain pays most")
+@wrong("price", "confident right rows get the largest loss")
 def weighs_by_p_t(p, truth, gamma):
     p_t = np.where(truth == 1, p, 1 - p)
     return -(p_t**gamma) * np.log(p_t)
@@ -80,7 +80,7 @@ def copies_first(rows, least):
     return train_test_split(pd.concat(groups), test_size=0.2, random_state=0)
 
 
-@wrong("split_then_copy", "copies of its own rows")
+@wrong("split_then_copy", "Your test rows hold copies")
 def fills_up_the_test_too(rows, least):
     def fill(table):
         return pd.concat([g.sample(max(least, len(g)), replace=len(g) < least) for _, g in table.groupby("label")])
@@ -119,7 +119,7 @@ def _contract(metric="macro_f1", model="linear SVM", **changed):
     return known | {key: {"high": high}.get(value, value) for key, value in changed.items()}
 
 
-@wrong("promise", "each *topic* matters as much")
+@wrong("promise", "each *topic* to count the same")
 def promises_accuracy():
     return _contract(metric="accuracy")
 
@@ -129,7 +129,7 @@ def promises_what_was_measured():
     return _contract(promise=ex01._promised()["linear SVM"].macro_f1)
 
 
-@wrong("promise", "says nothing for your model")
+@wrong("promise", "says little about your model")
 def promises_next_to_nothing():
     return _contract(promise=0.3)
 

@@ -133,13 +133,13 @@ def sure_and_right_too(truth, probability, k):
     return np.argsort(-np.maximum(probability, 1 - probability))[:k]
 
 
-@wrong("surest_mistakes", "*least* sure")
+@wrong("surest_mistakes", "*least* confident")
 def least_sure(truth, probability, k):
     wrong_rows = np.flatnonzero((probability > 0.5) != truth)
     return wrong_rows[np.argsort(np.maximum(probability, 1 - probability)[wrong_rows])][:k]
 
 
-@wrong("surest_mistakes", "Certainty has two sides")
+@wrong("surest_mistakes", "is also confident")
 def one_side_only(truth, probability, k):
     wrong_rows = np.flatnonzero((probability > 0.5) != truth)
     return wrong_rows[np.argsort(-probability[wrong_rows])][:k]
@@ -165,7 +165,7 @@ def by_a_table(truth, probability, k):
 
 
 def _decision(ship="letters", how="misspelt", turn=1, megabytes=None):
-    truth, said = items._judged()
+    truth, said = items._predictions()
     found = {}
     for key, (a, b) in {"over_words": ("words", "letters"), "both_over_it": ("letters", "both")}.items():
         gain = metrics.difference(truth, said[a, how], said[b, how])
@@ -178,7 +178,7 @@ def takes_the_largest():
     return _decision(ship="both")
 
 
-@wrong("choose", "What is lost?")
+@wrong("choose", "How much accuracy is lost")
 def takes_the_smallest():
     return _decision(ship="words")
 

@@ -49,7 +49,7 @@ def clips_each_slope(weight, vectors, targets, rate):
     return weight - rate * head.grad
 
 
-@wrong("head_step", "you made them longer")
+@wrong("head_step", "you made it longer")
 def always_of_length_one(weight, vectors, targets, rate):
     head = weight.clone().requires_grad_()
     F.binary_cross_entropy_with_logits(vectors @ head.T, targets).backward()
@@ -253,7 +253,7 @@ def unsure_about_all():
     return {"output": "a", "stuck": "a", "average": "c", "flattery": "b", "natural": "a"}
 
 
-@wrong("quiz", "All decisions in one pot", lesson="05")
+@wrong("quiz", "It pools all predictions", lesson="05")
 def micro_into_the_contract():
     return {"output": "b", "stuck": "a", "average": "a", "flattery": "b", "natural": "a"}
 

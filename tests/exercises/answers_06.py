@@ -28,7 +28,7 @@ def weighted_for_macro(truth, said):
     return _behind(truth, said, macro_f1=f1_score(truth, said, average="weighted"))
 
 
-@wrong("behind_accuracy", "never *said*")
+@wrong("behind_accuracy", "never *predicted*")
 def never_said(truth, said):
     return _behind(truth, said, never_found=len(set(truth) - set(said)))
 
@@ -38,7 +38,7 @@ def accuracy_for_blindness(truth, said):
     return _behind(truth, said, blind=np.mean([a == b for a, b in zip(truth, said, strict=True)]))
 
 
-@wrong("behind_accuracy", "draws a topic at random")
+@wrong("behind_accuracy", "accuracy of random guessing")
 def one_of_many(truth, said):
     return _behind(truth, said, blind=1 / len(set(truth)))
 
@@ -101,13 +101,13 @@ def alpha_on_negatives_too(logits, targets, alpha, gamma=2.0, reduction="mean"):
     return _finish(alpha * (1 - torch.exp(-ce)) ** gamma * ce, reduction)
 
 
-@wrong("multilabel_focal_loss", "It is the rare yes that should weigh more")
+@wrong("multilabel_focal_loss", "The rare positives should get more weight")
 def alpha_on_the_wrong_class(logits, targets, alpha, gamma=2.0, reduction="mean"):
     ce = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return _finish(torch.where(targets == 0, alpha, 1.0) * (1 - torch.exp(-ce)) ** gamma * ce, reduction)
 
 
-@wrong("multilabel_focal_loss", "Weigh last")
+@wrong("multilabel_focal_loss", "Weight last")
 def p_t_of_a_weighted_price(logits, targets, alpha, gamma=2.0, reduction="mean"):
     ce = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=alpha, reduction="none")
     return _finish((1 - torch.exp(-ce)) ** gamma * ce, reduction)
@@ -132,7 +132,7 @@ def with_logsigmoid(logits, targets, alpha, gamma=2.0, reduction="mean"):
     return {"mean": price.mean(), "none": price}[reduction]
 
 
-@wrong("resampled_folds", "Which comes first, copying or dividing?")
+@wrong("resampled_folds", "Which comes first, copying or splitting?")
 def copies_before_dividing(labels, k):
     yes, no = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     rows = np.concatenate([no, np.random.default_rng(0).choice(yes, len(no))])
@@ -140,7 +140,7 @@ def copies_before_dividing(labels, k):
     return [(rows[train], rows[judged]) for train, judged in folds]
 
 
-@wrong("resampled_folds", "judges copies")
+@wrong("resampled_folds", "copies among its validation rows")
 def copies_the_judged_rows_too(labels, k):
     def even(rows):
         yes, no = rows[labels[rows] == 1], rows[labels[rows] == 0]
@@ -190,7 +190,7 @@ def _decision(remedy="cut", rows="validation", **changed):
     return known | {"weights_on_top": items._gain(tuned, weighted)} | changed
 
 
-@wrong("remedy", "Weights look splendid")
+@wrong("remedy", "Weights look good")
 def believes_the_first_table():
     return _decision(remedy="weights")
 
@@ -200,17 +200,17 @@ def takes_all_there_is():
     return _decision(remedy="both")
 
 
-@wrong("remedy", "best one on *test*")
+@wrong("remedy", "best threshold on *test*")
 def cut_tuned_on_test():
     return _decision(rows="test")
 
 
-@wrong("remedy", "is the habit")
+@wrong("remedy", "is the default threshold")
 def one_half_for_ever():
     return _decision(cut=0.5)
 
 
-@wrong("remedy", "Tune both cuts")
+@wrong("remedy", "Tune both thresholds")
 def evidence_at_one_half():
     return _decision(weights_on_top=items._gain(("as it is", "half"), ("weights", "half")))
 
@@ -225,7 +225,7 @@ def rounded_by_hand():
     return {"remedy": "cut", "cut": 0.18, "cut_over_half": [0.22, 0.48], "weights_on_top": [-0.04, 0.05]}
 
 
-@wrong("quiz", "Who never reads reaches that too", lesson="06")
+@wrong("quiz", "A model that never reads reaches that too", lesson="06")
 def ships_it():
     return {"accuracy": "c", "gamma": "c", "weights": "a", "smote": "b", "harm": "c"}
 

@@ -9,7 +9,7 @@ from tests.exercises.answers import right, wrong
 from textclf_lesson.check import ex07 as items
 
 
-@wrong("replaced", "not a chance for each word")
+@wrong("replaced", "not each word with a probability")
 def a_chance_for_each_word(words, share, synonyms, seed):
     rng = random.Random(seed)
     return [rng.choice(synonyms(w)) if synonyms(w) and rng.random() < 2 * share else w for w in words]
@@ -23,7 +23,7 @@ def draws_stop_words_too(words, share, synonyms, seed):
     return new
 
 
-@wrong("replaced", "it is the same word that changes")
+@wrong("replaced", "the same word changes")
 def always_the_first_words(words, share, synonyms, seed):
     rng, new = random.Random(seed), list(words)
     able = [at for at, word in enumerate(words) if synonyms(word)]
@@ -46,7 +46,7 @@ def without_a_seed(words, share, synonyms, seed):
     return in_random_order(words, share, synonyms, None)
 
 
-@wrong("replaced", "none of its synonyms")
+@wrong("replaced", "not one of its synonyms")
 def any_synonym_anywhere(words, share, synonyms, seed):
     rng, new = random.Random(seed), list(words)
     able = [word for word in words if synonyms(word)]
@@ -69,7 +69,7 @@ def all_kept():
     return ["kept"] * 6
 
 
-@wrong("read_variants", "Which half still stands")
+@wrong("read_variants", "Is that half still there")
 def all_flipped():
     return ["flipped"] * 6
 
@@ -126,7 +126,7 @@ def augments_nothing(texts, labels, augment):
     return learn, y, test, y_test
 
 
-@wrong("augmented_split", "Some sentences got lost")
+@wrong("augmented_split", "Some sentences are missing")
 def variants_only(texts, labels, augment):
     learn, test, y, y_test = _split(texts, labels)
     made = [(new, label) for text, label in zip(learn, y, strict=True) for new in augment(text)]
@@ -144,12 +144,12 @@ def _decision(do="labels", **changed):
     return {"do": do, "eda": items._gain("few", "EDA"), "labels": items._gain("few", "more")} | changed
 
 
-@wrong("afternoon", "variants of those learned from?")
+@wrong("afternoon", "variants of training sentences?")
 def believes_the_colleague():
     return _decision("EDA")
 
 
-@wrong("afternoon", "Does one of the two intervals")
+@wrong("afternoon", "Is one of the two intervals")
 def does_nothing():
     return _decision("nothing")
 
@@ -174,7 +174,7 @@ def rounded_by_hand():
     return _decision(eda=[round(end, 3) for end in items._gain("few", "EDA")])
 
 
-@wrong("quiz", "has a sister in training", lesson="07")
+@wrong("quiz", "has a variant of itself in training", lesson="07")
 def shuffles_well():
     return {"negation": "b", "mixup": "c", "cosine": "a", "file": "a", "generated": "b"}
 

@@ -26,12 +26,12 @@ def forgets_the_way_back(members, weights):
     return np.average(logit(_safe(members)), axis=0, weights=weights)
 
 
-@wrong("pooled", "twice as sure")
+@wrong("pooled", "twice as confident")
 def sum_of_logits(members, weights):
     return expit((logit(_safe(members)) * np.reshape(weights, (-1, 1, 1))).sum(axis=0))
 
 
-@wrong("pooled", "add up to one in each row")
+@wrong("pooled", "your rows add up to one")
 def softmax_for_sigmoid(members, weights):
     p = expit(np.average(logit(_safe(members)), axis=0, weights=weights))
     return p / p.sum(axis=1, keepdims=True)
@@ -68,7 +68,7 @@ def _temperature(logits, truth, low=-3.0, high=3.0):
     return np.exp(found.x)
 
 
-@wrong("calibrated", "nothing is mended")
+@wrong("calibrated", "nothing is calibrated")
 def as_trained(logits, truth, unseen):
     return expit(unseen)
 
@@ -83,17 +83,17 @@ def returns_logits(logits, truth, unseen):
     return unseen / _temperature(logits, truth)
 
 
-@wrong("calibrated", "too *modest*")
+@wrong("calibrated", "*underconfident*")
 def never_below_one(logits, truth, unseen):
     return expit(unseen / _temperature(logits, truth, low=0.0))
 
 
-@wrong("calibrated", "not one temperature for all rows")
+@wrong("calibrated", "not the one temperature for all rows")
 def isotonic(logits, truth, unseen):
     return IsotonicRegression(out_of_bounds="clip").fit(logits, truth).predict(unseen)
 
 
-@wrong("calibrated", "the base rate for everybody")
+@wrong("calibrated", "the base rate for every row")
 def base_rate(logits, truth, unseen):
     return np.full(len(unseen), truth.mean())
 
@@ -121,7 +121,7 @@ def mention_for_a_denial():
     return {"causes": [RIGHT[0], "identity mention", *RIGHT[2:]], "largest": RIGHT[3]}
 
 
-@wrong("sort_alarms", "is none of the causes")
+@wrong("sort_alarms", "is not one of the causes")
 def cause_of_ones_own():
     return {"causes": ["swearing", *RIGHT[1:]], "largest": RIGHT[3]}
 
@@ -145,7 +145,7 @@ def _decision(decision="collect", kept=lambda rows: (rows["split"] == "test_natu
     return {"decision": decision, **found}
 
 
-@wrong("whom_it_hits", "both splits into one pot")
+@wrong("whom_it_hits", "pools both splits")
 def as_the_colleague_shows_it():
     return _decision("stop", lambda rows: rows["toxic"] == 0)
 
@@ -160,7 +160,7 @@ def all_comments():
     return _decision("collect", lambda rows: rows["split"] == "test_natural")
 
 
-@wrong("whom_it_hits", "Do the two intervals lie apart?")
+@wrong("whom_it_hits", "Are the two intervals apart?")
 def condemns_too_soon():
     return _decision("stop")
 
@@ -172,7 +172,7 @@ def releases_too_soon():
 
 @wrong("whom_it_hits", "share of *flagged* comments")
 def the_other_way_round():
-    rows = items._rows().query("split == 'test_natural' and toxic == 0 and said == 1")
+    rows = items._rows().query("split == 'test_natural' and toxic == 0 and predicted == 1")
     low, high = calibration.wilson(rows["mention"].sum(), len(rows))
     return _decision() | {"mention": (low, high)}
 
@@ -188,13 +188,13 @@ def by_hand():
     return {"decision": "collect", **found}
 
 
-@wrong("failure_rate", "had missed as they stood")
+@wrong("failure_rate", "missed before the attack")
 def counts_what_was_missed_before(predict, texts, attack):
     cases = [attack(text) for text in texts if attack(text) != text]
     return 1 - np.mean(predict(cases))
 
 
-@wrong("failure_rate", "they make the model look strong")
+@wrong("failure_rate", "they make the model look robust")
 def counts_what_did_not_change(predict, texts, attack):
     found = [text for text, said in zip(texts, predict(texts), strict=True) if said]
     return 1 - np.mean(predict([attack(text) for text in found]))
@@ -205,7 +205,7 @@ def recall_after_the_attack(predict, texts, attack):
     return 1 - np.mean(predict([attack(text) for text in texts]))
 
 
-@wrong("failure_rate", "how often the model *holds*")
+@wrong("failure_rate", "how often the attack *fails*")
 def how_often_it_holds(predict, texts, attack):
     return 1 - in_a_loop(predict, texts, attack)
 

@@ -13,7 +13,7 @@ def columns_add_up(q, k):
     return softmax(q @ k.T / np.sqrt(q.shape[1]), axis=0)
 
 
-@wrong("head_attention", "Row and column are swapped")
+@wrong("head_attention", "Rows and columns are swapped")
 def row_and_column_swapped(q, k):
     return softmax(q @ k.T / np.sqrt(q.shape[1]), axis=1).T
 
@@ -33,7 +33,7 @@ def no_softmax(q, k):
     return q @ k.T / np.sqrt(q.shape[1])
 
 
-@wrong("head_attention", "take the largest score of a row from it")
+@wrong("head_attention", "subtract the largest score of each row")
 def overflows(q, k):
     with np.errstate(all="ignore"):
         powers = np.exp(q @ k.T / np.sqrt(q.shape[1]))
@@ -52,7 +52,7 @@ def who_is_looked_at(weights):
     return np.stack([*near, weights[:, [0, -1]][:, :, 1:-1].sum(axis=1).mean(axis=1)], axis=1)
 
 
-@wrong("habits", "You let [CLS] and [SEP] look as well")
+@wrong("habits", "You include the rows of [CLS] and [SEP]")
 def all_tokens_look(weights):
     near = [np.diagonal(weights, step, axis1=1, axis2=2).mean(axis=1) for step in (-1, 0, 1)]
     return np.stack([*near, weights[:, :, [0, -1]].sum(axis=2).mean(axis=1)], axis=1)
@@ -72,7 +72,7 @@ def cls_alone(weights):
     return np.stack([*near, weights[:, 1:-1, 0].mean(axis=1)], axis=1)
 
 
-@wrong("habits", "a mean: what one word does")
+@wrong("habits", "Return the mean over words")
 def adds_up(weights):
     at = np.arange(1, weights.shape[1] - 1)
     near = [weights[:, at, at + step].sum(axis=1) for step in (-1, 0, 1)]
@@ -106,12 +106,12 @@ def last_layer_first(weights, kept):
     return flow[0]
 
 
-@wrong("cls_flow", "a column")
+@wrong("cls_flow", "the column of [CLS]")
 def the_column_of_cls(weights, kept):
     return _flow(weights.mean(axis=1), kept)[:, 0]
 
 
-@wrong("cls_flow", "Nothing passes on untouched")
+@wrong("cls_flow", "Nothing is passed on unchanged")
 def no_residual(weights, kept):
     return _flow(weights.mean(axis=1), 0)[0]
 
@@ -121,12 +121,12 @@ def shares_swapped(weights, kept):
     return _flow(weights.mean(axis=1), 1 - kept)[0]
 
 
-@wrong("cls_flow", "not always a half")
+@wrong("cls_flow", "not always 0.5")
 def always_a_half(weights, kept):
     return _flow(weights.mean(axis=1), 0.5)[0]
 
 
-@wrong("cls_flow", "Is the *mean* of heads taken?")
+@wrong("cls_flow", "Do you take the *mean* of the heads?")
 def sum_of_heads(weights, kept):
     return _flow(weights.sum(axis=1), kept)[0]
 
@@ -170,12 +170,12 @@ def unpaired():
     return _decision(gain=np.quantile(one - two, [0.025, 0.975]))
 
 
-@wrong("show_which", "as it is comes on top")
+@wrong("show_which", "one pass for the sentence as it is")
 def forgets_the_first_pass():
     return _decision(passes=items._left()["tokens"].mean())
 
 
-@wrong("show_which", "what does your rule say of that?")
+@wrong("show_which", "what does your rule say about that?")
 def for_every_visitor():
     return _decision(when="always")
 

@@ -46,7 +46,7 @@ def examples_answered_in_prose(text, labels, examples):
     return [*turns, {"role": "user", "content": _clean(text)}]
 
 
-@wrong("few_shot_turns", "worded otherwise than in the examples")
+@wrong("few_shot_turns", "another wording than in the examples")
 def question_in_another_form(text, labels, examples):
     turns = [_system(labels)]
     for example, name in examples:
@@ -69,7 +69,7 @@ def by_the_package(text, labels, examples):
     return prompts.messages(text, prompts.as_labels(labels), prompts.TEMPLATES["labels"], examples)
 
 
-@wrong("without_liking", "likes twice")
+@wrong("without_liking", "which doubles the bias")
 def multiplied(proba, others):
     product = proba * others.mean(axis=0)
     return product / product.sum(axis=1, keepdims=True)
@@ -85,7 +85,7 @@ def subtracted(proba, others):
     return proba - others.mean(axis=0)
 
 
-@wrong("without_liking", "should not depend on who is judged beside")
+@wrong("without_liking", "It should not depend on them")
 def prior_of_the_judged(proba, others):
     divided = proba / proba.mean(axis=0)
     return divided / divided.sum(axis=1, keepdims=True)
@@ -114,7 +114,7 @@ def without_a_cache(texts, ask, bound, budget):
     return answers
 
 
-@wrong("ask_within", "given up at once")
+@wrong("ask_within", "after one timeout")
 def one_attempt(texts, ask, bound, budget):
     known, spent = {}, 0
     for text in texts:
@@ -135,7 +135,7 @@ def five_attempts(texts, ask, bound, budget):
     return [known.get(text) for text in texts]
 
 
-@wrong("ask_within", "Where does your loop give up")
+@wrong("ask_within", "When does your loop give up")
 def until_it_answers(texts, ask, bound, budget):
     known = {}
     for text in texts:
@@ -144,7 +144,7 @@ def until_it_answers(texts, ask, bound, budget):
     return [known[text] for text in texts]
 
 
-@wrong("ask_within", "no longer fitted")
+@wrong("ask_within", "did not fit in the budget")
 def looks_at_the_budget_too_late(texts, ask, bound, budget):
     known, spent = {}, 0
     for text in texts:
@@ -155,7 +155,7 @@ def looks_at_the_budget_too_late(texts, ask, bound, budget):
     return [known.get(text) for text in texts]
 
 
-@wrong("ask_within", "no longer fitted")
+@wrong("ask_within", "did not fit in the budget")
 def failures_for_nothing(texts, ask, bound, budget):
     known, spent = {}, 0
     for text in texts:
@@ -166,7 +166,7 @@ def failures_for_nothing(texts, ask, bound, budget):
     return [known.get(text) for text in texts]
 
 
-@wrong("ask_within", "only what it really used is spent")
+@wrong("ask_within", "count the tokens it really used")
 def pays_the_bound(texts, ask, bound, budget):
     known, spent = {}, 0
     for text in texts:
@@ -206,7 +206,7 @@ def instructions_once(fixed, texts, answer, *prices):
     return _bill(fixed + texts.sum(), len(texts) * answer, len(texts), *prices)
 
 
-@wrong("bill", "at its own price")
+@wrong("bill", "at their own price")
 def answers_for_nothing(fixed, texts, answer, *prices):
     return _bill(fixed * len(texts) + texts.sum(), 0, len(texts), *prices)
 
@@ -222,7 +222,7 @@ def price_of_one_token(fixed, texts, answer, *prices):
     return said | {"money": said["money"] * 1e6}
 
 
-@wrong("bill", "asked is a number of texts")
+@wrong("bill", "return a number of texts")
 def how_often_all_of_them(fixed, texts, answer, *prices):
     return _bill(fixed * len(texts) + texts.sum(), answer * len(texts), 1, *prices)
 
@@ -243,22 +243,22 @@ def tfidf_at_once():
     return _launch(tomorrow="TF-IDF")
 
 
-@wrong("launch", "takes labelled rows, and you have none")
+@wrong("launch", "Choosing it takes labelled rows")
 def the_best_wording():
     return _launch(expect=items._study().query("shots == 0")["accuracy"].max())
 
 
-@wrong("launch", "many tries flatter")
+@wrong("launch", "which is too optimistic")
 def the_best_of_all():
     return _launch(expect=items._study()["accuracy"].max())
 
 
-@wrong("launch", "one lucky draw")
+@wrong("launch", "only one draw")
 def the_best_draw():
     return _launch(labels=400)
 
 
-@wrong("launch", "which nobody could have chosen")
+@wrong("launch", "which you cannot choose without labels")
 def against_the_best_wording():
     return _launch(labels=1600)
 

@@ -89,7 +89,7 @@ def compares_labels(expected, found, tolerance):
     return (expected.argmax(axis=1) == found.argmax(axis=1)).all()
 
 
-@wrong("same_answers", "What has the sign to do with it?")
+@wrong("same_answers", "Compare the absolute difference")
 def forgets_the_sign(expected, found, tolerance):
     return (found - expected).max() <= tolerance
 
@@ -104,7 +104,7 @@ def nothing_is_too_far(expected, found, tolerance):
     return not (np.abs(found - expected) > tolerance).any()
 
 
-@wrong("same_answers", "NumPy repeated its row")
+@wrong("same_answers", "NumPy repeated the row")
 def broadcasts(expected, found, tolerance):
     return np.allclose(found, expected, rtol=0, atol=tolerance)
 
@@ -133,19 +133,19 @@ def a_scale_for_each_row(matrix):
     return np.round(matrix / scale).astype(np.int8), scale[:, 0]
 
 
-@wrong("int8_columns", "You use all 255 steps")
+@wrong("int8_columns", "You divide by 255")
 def all_steps_above_zero(matrix):
     scale = np.abs(matrix).max(axis=0) / 255
     return np.round(matrix / scale).astype(np.int8), scale
 
 
-@wrong("int8_columns", "*without its sign*")
+@wrong("int8_columns", "*absolute* value")
 def largest_with_its_sign(matrix):
     scale = matrix.max(axis=0) / 127
     return np.round(matrix / scale).astype(np.int8), scale
 
 
-@wrong("int8_columns", "You cut the digits off")
+@wrong("int8_columns", "You truncate")
 def cuts_off(matrix):
     scale = np.abs(matrix).max(axis=0) / 127
     return (matrix / scale).astype(np.int8), scale
@@ -171,12 +171,12 @@ def with_torch(matrix):
 
 
 def _decision(bits=4, **other):
-    _, said = items._said()
+    _, said = items._predictions()
     changed = (said[bits] != said[32]).mean()
     return {"bits": bits, "lost": items._lost(bits), "changed": changed} | other
 
 
-@wrong("how_few_bits", "holds zero, but it also holds a loss")
+@wrong("how_few_bits", "holds zero, but also a loss")
 def cannot_be_told_apart():
     return _decision(3)
 
@@ -202,9 +202,9 @@ def floats_minus_few_bits():
     return _decision(lost=(-high, -low))
 
 
-@wrong("how_few_bits", "how the *accuracy* changed")
+@wrong("how_few_bits", "the change of the *accuracy*")
 def labels_as_the_accuracy_tells():
-    truth, said = items._said()
+    truth, said = items._predictions()
     return _decision(changed=abs((said[4] == truth).mean() - (said[32] == truth).mean()))
 
 
@@ -224,7 +224,7 @@ def counts_texts(shares, torch_ms, times):
     return 1 / sum(shares[shape] / times[shape] for shape in shares)
 
 
-@wrong("on_your_mix", "The time that is left is a sum of quotients")
+@wrong("on_your_mix", "The variant's time is a sum of quotients")
 def factors_weighed_by_time(shares, torch_ms, times):
     total = sum(shares[shape] * torch_ms[shape] for shape in shares)
     return sum(shares[shape] * torch_ms[shape] * times[shape] for shape in shares) / total

@@ -5,7 +5,7 @@ import json
 from tests.exercises.answers import right, wrong
 
 
-@wrong("answer_body", "For a misspelt key your handler ends in an exception")
+@wrong("answer_body", "For a misspelt key your handler raises an exception")
 def as_the_textbook(body, classify):
     return 200, {"label": classify([json.loads(body)["text"]])[0]}
 
@@ -20,7 +20,7 @@ def any_value_is_a_text(body, classify):
         return 422, {"detail": 'Send JSON like {"text": "A film."}.'}
 
 
-@wrong("answer_body", "Here the *model* broke, and the sender is told 422")
+@wrong("answer_body", "Here the *model* raised an error, and you return 422")
 def catches_everything(body, classify):
     if len(body) > 64_000:
         return 413, {"detail": "Too large."}
@@ -32,7 +32,7 @@ def catches_everything(body, classify):
         return 422, {"detail": 'Send JSON like {"text": "A film."}.'}
 
 
-@wrong("answer_body", "the sender is not told what to send")
+@wrong("answer_body", "the message does not say what to send")
 def says_wrong_and_no_more(body, classify):
     try:
         text = json.loads(body)["text"]
@@ -41,7 +41,7 @@ def says_wrong_and_no_more(body, classify):
     return 200, {"label": classify([text])[0]}
 
 
-@wrong("answer_body", "Look at the size before anything else")
+@wrong("answer_body", "Check the size first")
 def reads_whatever_comes(body, classify):
     try:
         text = json.loads(body)["text"]
@@ -52,7 +52,7 @@ def reads_whatever_comes(body, classify):
     return (413, {"detail": "Too large."}) if len(body) > 64_000 else (200, {"label": label})
 
 
-@wrong("answer_body", "return two things, a status and a dictionary")
+@wrong("answer_body", "return a pair, (status, dictionary)")
 def the_label_alone(body, classify):
     return classify([json.loads(body)["text"]])[0]
 
@@ -100,7 +100,7 @@ def closes_the_door(requests, room, compute):
     return replies
 
 
-@wrong("serve_burst", "to the last place still fits")
+@wrong("serve_burst", "fills the queue exactly still fits")
 def one_place_too_few(requests, room, compute):
     taken, replies = 0, []
     for own in requests:
@@ -110,7 +110,7 @@ def one_place_too_few(requests, room, compute):
     return replies
 
 
-@wrong("serve_burst", "other people's results")
+@wrong("serve_burst", "got the results of another")
 def counts_refused_ones(requests, room, compute):
     accepted, at, replies = [], 0, []
     for own in requests:
@@ -122,7 +122,7 @@ def counts_refused_ones(requests, room, compute):
     return [(status, results[part] if part else None) for status, part in replies]
 
 
-@wrong("serve_burst", "were accepted. Nobody waits")
+@wrong("serve_burst", "were accepted. Leave out the refused ones")
 def computes_all_the_same(requests, room, compute):
     results, replies = compute([text for own in requests for text in own]), []
     for own in requests:

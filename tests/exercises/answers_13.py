@@ -20,7 +20,7 @@ def the_wrong_way_round(now, before, reference):
     return (q * np.log(q / p)).sum()
 
 
-@wrong("drift", "Those are bits")
+@wrong("drift", "That is in bits")
 def in_bits(now, before, reference):
     p, q = monitor.smooth(_new(now, before, reference)), monitor.smooth(list(reference.values()))
     return (p * np.log2(p / q)).sum()
@@ -37,24 +37,24 @@ def every_label_was_there_before(now, before, reference):
     return monitor.kl(monitor.smooth(new), monitor.smooth(list(reference.values())))
 
 
-@wrong("drift", "What came *in between*?")
+@wrong("drift", "Take those *between* the two readings")
 def since_the_beginning(now, before, reference):
     return monitor.kl(monitor.smooth([now[k] for k in reference]), monitor.smooth(list(reference.values())))
 
 
-@wrong("drift", "What is new then?")
+@wrong("drift", "Which counts are new then?")
 def knows_no_new_start(now, before, reference):
     new = [now[label] - before.get(label, 0) for label in reference]
     return monitor.kl(monitor.smooth(new), monitor.smooth(list(reference.values())))
 
 
-@wrong("drift", "the others are new as a whole, too")
+@wrong("drift", "the whole of the others is new too")
 def starts_one_label_anew(now, before, reference):
     new = [now[k] - before.get(k, 0) if now[k] >= before.get(k, 0) else now[k] for k in reference]
     return monitor.kl(monitor.smooth(new), monitor.smooth(list(reference.values())))
 
 
-@wrong("drift", "it does not mean that nothing was said")
+@wrong("drift", "it does not mean that there were no predictions")
 def cuts_at_zero(now, before, reference):
     new = [max(0, now[label] - before.get(label, 0)) for label in reference]
     return monitor.kl(monitor.smooth(new), monitor.smooth(list(reference.values())))
@@ -67,7 +67,7 @@ def with_scipy(now, before, reference):
     return entropy(monitor.smooth(new), monitor.smooth([*reference.values()]))
 
 
-@wrong("alarm_line", "You take the reference for the truth")
+@wrong("alarm_line", "You take the shares of the reference as exact")
 def takes_the_reference_for_the_truth(counts, n, level):
     drawn = np.random.default_rng(0).multinomial(n, counts / counts.sum(), 10_000)
     return np.quantile(monitor.kl(monitor.smooth(drawn), monitor.smooth(counts)), 1 - level)
@@ -80,7 +80,7 @@ def the_other_end(counts, n, level):
     return np.quantile(monitor.kl(monitor.smooth(drawn), monitor.smooth(counts)), level)
 
 
-@wrong("alarm_line", "the rule of thumb")
+@wrong("alarm_line", "the PSI's rule of thumb")
 def as_one_always_does(counts, n, level):
     return 0.25
 
@@ -110,12 +110,12 @@ def _decision(**other):
     return {"false_alarm": "fan club", "silent": "phones", "accuracy": (low, high), "labels": 100} | other
 
 
-@wrong("blind_spots", "far below that at home")
+@wrong("blind_spots", "far below the reference")
 def an_alarm_is_an_error():
     return _decision(false_alarm="press office")
 
 
-@wrong("blind_spots", "Who has lost accuracy")
+@wrong("blind_spots", "Who lost accuracy")
 def the_loudest_is_the_silent_one():
     return _decision(silent="press office")
 
@@ -132,12 +132,12 @@ def accuracy_at_home():
     return _decision(accuracy=wilson(right_ones.sum(), 200))
 
 
-@wrong("blind_spots", "nine in ten were asked")
+@wrong("blind_spots", "it should show in 90 %")
 def saves_labels():
     return _decision(labels=50)
 
 
-@wrong("blind_spots", "fewer would do")
+@wrong("blind_spots", "fewer are enough")
 def takes_no_risk():
     return _decision(labels=400)
 
@@ -149,14 +149,24 @@ def typed_from_the_screen():
 
 @wrong("quiz", "Windows differ by chance", lesson="13")
 def nothing_changes_so_nothing_calls():
-    return {"weekly": "b", "retrain": "b"}
+    return {"weekly": "b", "retrain": "b", "window": "b", "shares": "a"}
 
 
 @wrong("quiz", "learn its own mistakes", lesson="13")
 def lets_it_teach_itself():
-    return {"weekly": "a", "retrain": "a"}
+    return {"weekly": "a", "retrain": "a", "window": "b", "shares": "a"}
+
+
+@wrong("quiz", "small windows lie further from the reference", lesson="13")
+def the_same_distance_means_the_same():
+    return {"weekly": "a", "retrain": "b", "window": "a", "shares": "a"}
+
+
+@wrong("quiz", "The alarm does not read texts", lesson="13")
+def the_alarm_reads_texts():
+    return {"weekly": "a", "retrain": "b", "window": "b", "shares": "b"}
 
 
 @right("quiz", lesson="13")
 def in_capitals():
-    return {"weekly": "A", "retrain": "B"}
+    return {"weekly": "A", "retrain": "B", "window": "B", "shares": "A"}

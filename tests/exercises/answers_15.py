@@ -33,12 +33,12 @@ def looks_at_everything(splits):
     return _found(pd.concat(splits.values()))
 
 
-@wrong("explore", "the rows of the test")
+@wrong("explore", "the rows of the test split")
 def looks_at_the_test(splits):
     return _found(splits["test"])
 
 
-@wrong("explore", "not looked at either")
+@wrong("explore", "explore training only")
 def looks_at_validation_too(splits):
     return _found(pd.concat([splits["train"], splits["validation"]]))
 
@@ -108,7 +108,7 @@ def frequent_labels_louder(logits, targets, positives, rows, gamma=1.0):
     return _focal(logits, targets, alpha, torch.ones_like(alpha), gamma)
 
 
-@wrong("weighted_focal", "No α yet")
+@wrong("weighted_focal", "α is missing")
 def plain_cross_entropy(logits, targets, positives, rows, gamma=1.0):
     return F.binary_cross_entropy_with_logits(logits, targets)
 
@@ -119,7 +119,7 @@ def sigmoid_twice(logits, targets, positives, rows, gamma=1.0):
     return _focal(logits.sigmoid(), targets, alpha, torch.ones_like(alpha), gamma)
 
 
-@wrong("weighted_focal", "You sum over everything")
+@wrong("weighted_focal", "You sum over all elements")
 def sums(logits, targets, positives, rows, gamma=1.0):
     alpha = ((rows - positives) / positives) ** 0.5
     return _focal(logits, targets, alpha, torch.ones_like(alpha), gamma, mean=False)
@@ -137,7 +137,7 @@ def gamma_forgotten(logits, targets, positives, rows, gamma=1.0):
     return _focal(logits, targets, alpha, torch.ones_like(alpha), 0)
 
 
-@wrong("weighted_focal", "no number. Start from the logits")
+@wrong("weighted_focal", "not a number. Start from the logits")
 def log_of_a_sigmoid(logits, targets, positives, rows, gamma=1.0):
     alpha, p = ((rows - positives) / positives) ** 0.5, logits.sigmoid()
     yes, no = alpha * (1 - p) ** gamma * p.log(), p**gamma * (1 - p).log()
@@ -171,7 +171,7 @@ def varies_the_test_split(splits, rare, vary):
     return _enlarged(splits["train"], rare, vary)
 
 
-@wrong("enlarge_training", "Comments of validation or test stand in your table")
+@wrong("enlarge_training", "Comments of validation or test are in your table")
 def trains_on_all_splits(splits, rare, vary):
     return pd.concat([_enlarged(splits["train"], rare, vary), splits["validation"]])
 
@@ -181,7 +181,7 @@ def varies_every_comment(splits, rare, vary):
     return _enlarged(splits["train"].assign(every=1), ["every"], vary).drop(columns="every")
 
 
-@wrong("enlarge_training", "to carry *one* of them, not all")
+@wrong("enlarge_training", "One rare label is enough")
 def only_those_with_all(splits, rare, vary):
     return _enlarged(splits["train"], rare, vary, how="all")
 
@@ -196,14 +196,14 @@ def the_first_variant_only(splits, rare, vary):
     return _enlarged(splits["train"], rare, vary, keep=slice(1))
 
 
-@wrong("enlarge_training", "Whose labels does a variant get")
+@wrong("enlarge_training", "A variant has the labels of its original")
 def labels_of_the_next_row(splits, rare, vary):
     table, n = _enlarged(splits["train"], rare, vary), len(splits["train"])
     table.loc[n:, LABELS] = np.roll(table.loc[n:, LABELS], 1, axis=0)
     return table
 
 
-@wrong("enlarge_training", "Whose labels does a variant get")
+@wrong("enlarge_training", "A variant has the labels of its original")
 def variants_without_labels(splits, rare, vary):
     train = splits["train"]
     new = [text for old in train["text"][train[rare].any(axis=1)] for text in vary(old)]
@@ -240,7 +240,7 @@ def still_training(model, inputs):
     return model(**inputs).logits.sigmoid()
 
 
-@wrong("multilabel_probabilities", "A softmax shares out")
+@wrong("multilabel_probabilities", "A softmax makes the labels sum to one")
 def softmax(model, inputs):
     return model.eval()(**inputs).logits.softmax(dim=1)
 
@@ -250,7 +250,7 @@ def logits_only(model, inputs):
     return model.eval()(**inputs).logits
 
 
-@wrong("multilabel_probabilities", "Those are yes and no")
+@wrong("multilabel_probabilities", "Those are predictions, 0 or 1")
 def cut_at_half(model, inputs):
     return model.eval()(**inputs).logits.sigmoid() > 0.5
 
@@ -280,17 +280,17 @@ def tuned_on_test(validation, test):
     return _report(validation, test, tune_on=test)
 
 
-@wrong("report_labels", "flatters")
+@wrong("report_labels", "it is too optimistic")
 def judged_on_validation(validation, test):
     return _report(validation, test, judge_on=validation)
 
 
-@wrong("report_labels", "All cuts are the same")
+@wrong("report_labels", "All thresholds are the same")
 def one_half_for_all(validation, test):
     return _report(validation, test, cut=0.5)
 
 
-@wrong("report_labels", "one micro-averaged number")
+@wrong("report_labels", "one micro average")
 def micro_for_all(validation, test):
     table = _report(validation, test)
     said = test["probability"].to_numpy() >= table["cut"].to_numpy()
@@ -305,7 +305,7 @@ def recall_for_f1(validation, test):
     return table.assign(f1=(said & yes).sum(axis=0) / yes.sum(axis=0))
 
 
-@wrong("report_labels", "95 % by drawing")
+@wrong("report_labels", "a bootstrap of the test rows")
 def one_standard_error(validation, test):
     table = _report(validation, test)
     half = (table["high"] - table["low"]) / 4
@@ -334,12 +334,12 @@ def by_hand(validation, test):
 # --- verdicts ---------------------------------------------------------------------------------------------------------
 
 
-@wrong("verdicts", "That is luck")
+@wrong("verdicts", "F1 may be below the goal")
 def by_the_point_alone(report, goal):
     return {label: "reached" if row["f1"] > goal else "missed" for label, row in report.iterrows()}
 
 
-@wrong("verdicts", "these rows cannot tell")
+@wrong("verdicts", "these rows are not enough")
 def below_is_missed(report, goal):
     return {
         label: "reached" if row["low"] > goal else "open" if row["f1"] > goal else "missed"
@@ -355,7 +355,7 @@ def turned(report, goal):
     }
 
 
-@wrong("verdicts", "lies on one side")
+@wrong("verdicts", "is on one side")
 def never_commits(report, goal):
     return dict.fromkeys(report.index, "open")
 
@@ -396,7 +396,7 @@ def precision(rows, cut):
     return _alarms(rows, cut, false_share=1 - _alarms(rows, cut)["false_share"])
 
 
-@wrong("false_alarms", "'not read' is no cause")
+@wrong("false_alarms", "'not read' is not a cause")
 def counts_the_unread(rows, cut):
     false = rows[(rows["toxic"] == 0) & (rows["probability"] >= cut)]
     return _alarms(rows, cut, causes=false["cause"].value_counts().to_dict())
@@ -436,12 +436,12 @@ def recall_alone(labels, gravest_first):
     return _kept(labels, gravest_first)
 
 
-@wrong("single_label_ceiling", "another order, or none")
+@wrong("single_label_ceiling", "The order is wrong")
 def column_order(labels, gravest_first):
     return {label: 2 * r / (1 + r) for label, r in _kept(labels, list(labels.columns)).items()}
 
 
-@wrong("single_label_ceiling", "another order, or none")
+@wrong("single_label_ceiling", "The order is wrong")
 def least_grave_first(labels, gravest_first):
     return {label: 2 * r / (1 + r) for label, r in _kept(labels, gravest_first[::-1]).items()}
 
@@ -474,7 +474,7 @@ def in_seconds(predict, texts, n, warmup):
     return {"median": np.median(times), "p95": np.percentile(times, 95)}
 
 
-@wrong("latency_of", "The first calls are counted too")
+@wrong("latency_of", "The first calls are timed too")
 def warm_up_counted(predict, texts, n, warmup):
     times = _times(predict, texts, n + warmup)
     return {"median": np.median(times), "p95": np.percentile(times, 95)}
@@ -489,13 +489,13 @@ def all_at_once(predict, texts, n, warmup):
     return {"median": each, "p95": each}
 
 
-@wrong("latency_of", "one slow call in five moves a mean")
+@wrong("latency_of", "one slow call in five changes a mean")
 def mean_for_median(predict, texts, n, warmup):
     times = _times(predict, texts, n + warmup)[warmup:]
     return {"median": times.mean(), "p95": np.percentile(times, 95)}
 
 
-@wrong("latency_of", "it should be 30 that count")
+@wrong("latency_of", "it should be 30 timed calls")
 def no_warm_up(predict, texts, n, warmup):
     times = _times(predict, texts, n)
     return {"median": np.median(times), "p95": np.percentile(times, 95)}
@@ -519,14 +519,14 @@ def _shares(predict, texts, kinds=robustness.ATTACKS, changed=True):
     return found
 
 
-@wrong("survivors", "leaves as they are")
+@wrong("survivors", "that the attack does not change")
 def unchanged_ones_too(predict, texts, toxic):
     said = predict(texts)
     found = [text for text, yes, p in zip(texts, toxic, said, strict=True) if yes and p]
     return _shares(predict, found, changed=False)
 
 
-@wrong("survivors", "missed from the start")
+@wrong("survivors", "missed before the attack")
 def never_found_ones_too(predict, texts, toxic):
     return _shares(predict, [text for text, yes in zip(texts, toxic, strict=True) if yes])
 
@@ -586,7 +586,7 @@ def a_row_twice():
     return pd.concat([_table(), _table().head(1)])
 
 
-@wrong("predictions_file", "which is none of the held-out list")
+@wrong("predictions_file", "which is not in the held-out list")
 def numbered_rows():
     return _table().assign(id=range(912))
 
@@ -603,12 +603,12 @@ def logits_in_it():
     return _table().assign(insult=lambda table: 8 * table["insult"] - 4)
 
 
-@wrong("predictions_file", "which is no number")
+@wrong("predictions_file", "which is not a number")
 def words_in_it():
     return _table().assign(toxic_yes="yes")
 
 
-@wrong("predictions_file", "No one cut gives `obscene_yes`")
+@wrong("predictions_file", "No single threshold gives `obscene_yes`")
 def sorted_by_itself():
     return _table().assign(obscene=lambda table: np.sort(table["obscene"]))
 
@@ -671,7 +671,7 @@ def another_model(texts):
     return _service(texts, ex15.judged(2)["test"])
 
 
-@wrong("served_model", "cuts at another threshold", predictions=_table)
+@wrong("served_model", "uses another threshold", predictions=_table)
 def cuts_left_behind(texts):
     return [result | {"labels": []} for result in _service(texts)]
 

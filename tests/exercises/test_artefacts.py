@@ -15,7 +15,7 @@ import pytest
 from tests.exercises import submissions
 from tests.exercises.grading import grade, results
 from textclf_lesson.base.errors import CheckFailed, Missing
-from textclf_lesson.check import ex15
+from textclf_lesson.check import core, ex15
 from textclf_lesson.deploy import export
 from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
 from textclf_lesson.evaluate import thresholds
@@ -122,9 +122,11 @@ CHANGED = {
     "is -0.5, not a probability from 0 to 1": lambda table: table.assign(
         insult=table["insult"] - 0.5 - table["insult"]
     ),
-    "is 'high', which is no number": lambda table: table.assign(obscene="high"),
+    "is 'high', which is not a number": lambda table: table.assign(obscene="high"),
     "has 'note' too": lambda table: table.assign(note=1),
-    "No one cut gives `toxic_yes`": lambda table: table.assign(toxic_yes=table["toxic_yes"].sample(frac=1).to_numpy()),
+    "No single threshold gives `toxic_yes`": lambda table: table.assign(
+        toxic_yes=table["toxic_yes"].sample(frac=1).to_numpy()
+    ),
 }
 
 
@@ -137,9 +139,12 @@ def test_a_file_with_a_fault_is_told_which(copy, sentence):
     assert sentence in str(failed.value)
 
 
-def test_each_label_earns_its_point_and_shows_its_interval(good, capsys):
+def test_each_label_earns_its_point_and_shows_its_interval(good):
+    lines = []
+    listening = core.say.set(lines.append)
     points = ex15.f1_by_label(Artefacts(good, Sandbox()).predictions)
-    shown = capsys.readouterr().out.strip().split(" · ")
+    core.say.reset(listening)
+    shown = lines[0].split(" · ")
     assert [line.split()[1] for line in shown] == LABELS
     assert points == sum(line.startswith("✓") for line in shown) >= 3
     assert all("95 %" in line for line in shown)
@@ -221,7 +226,7 @@ SPOILT = {
     "The service and predictions.csv disagree on": lambda folder: with_labels(
         folder, ["threat", *LABELS[1:3], "toxic", *LABELS[4:]]
     ),
-    "the service cuts at another threshold": without_thresholds,
+    "the service uses another threshold": without_thresholds,
     "Write the file with the model that you serve.": other_predictions,
     "`model/vocab.txt` is a link": a_link_inside,
     "`model` is a link": a_link_to_it,
@@ -253,7 +258,7 @@ def test_a_file_of_a_model_in_eight_bits_is_told_why_it_differs(good, copy):
         said = [[label for label in LABELS if row[f"{label}_yes"]] for row in rows]
         return [{"labels": s, "scores": {n: row[n] for n in LABELS}} for s, row in zip(said, rows, strict=True)]
 
-    with pytest.raises(CheckFailed, match="is the model in eight bits"):
+    with pytest.raises(CheckFailed, match="is it the model in eight bits"):
         ex15.served_model(service, predictions=Artefacts(copy, Sandbox()).predictions)
 
 

@@ -102,7 +102,7 @@ def test_nothing_is_left_behind(mangled):
 
 def test_what_is_wrong_with_the_file_is_noted(mangled):
     notes = {marks["submission"]: marks["note"] for marks in json.loads((mangled[1] / "all.json").read_text())}
-    assert notes["broken"].startswith("Not graded: the file is no notebook")
+    assert notes["broken"].startswith("Not graded: the file is not a notebook")
     assert "price was answered more than once" in notes["untidy"]
 
 

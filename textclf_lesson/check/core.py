@@ -87,7 +87,7 @@ def item(judge: Callable[..., Iterator[str | Part]]) -> Callable[..., float | No
         wrong = [_text(tick) for tick in ticks if isinstance(tick, Part) and not tick.points]
         if say.get() is not None:
             if failed is None:
-                say.get()(" · ".join([*(f"✓ {text}" for text in right), *(f"✗ {text}" for text in wrong)]))
+                say.get()(" · ".join(f"{'✗' if _text(tick) in wrong else '✓'} {_text(tick)}" for tick in ticks))
         else:
             lesson = options.get("lesson") or judge.__module__[-2:]
             result = progress.note(lesson, name, right, wrong, points, failed)

@@ -14,11 +14,8 @@ from textclf_lesson.evaluate import metrics
 
 __getattr__ = guess(__name__)
 
-COUNTS_ALIKE = {
-    "accuracy": "articles",
-    "weighted_f1": "articles",
-    "macro_f1": "topics",
-}  # what each metric counts alike
+# What each metric gives the same weight.
+COUNTS_ALIKE = {"accuracy": "articles", "weighted_f1": "articles", "macro_f1": "topics"}
 
 
 @cache
@@ -60,16 +57,16 @@ def _problems() -> list[tuple[list[list], str, str]]:
 def kind_of_problem(answer: Answer) -> Iterator[str]:
     """Takes the labels of each row, a list of lists; returns "binary", "multi-class" or "multi-label"."""
     for rows, right, why in _problems():
-        said = answer(rows)
-        if not isinstance(said, str) or said != right:
-            raise CheckFailed(f"{why}. You say {short(said)}.")
+        value = answer(rows)
+        if not isinstance(value, str) or value != right:
+            raise CheckFailed(f"{why}. You return {short(value)}.")
     yield "one of two, one of many, any subset"
     yield "a row without a label counts too"
 
 
 @item
 def price(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes probabilities (rows, labels), their truth (0 or 1), γ; returns the focal price of each, same shape."""
+    """Takes probabilities (rows, labels), their truth (0 or 1), γ; returns the focal loss of each element."""
     rng = np.random.default_rng(seed)
     p, truth = rng.uniform(0.02, 0.98, size=(6, 3)), rng.integers(0, 2, size=(6, 3))
     truth[0], truth[1] = 1, 0
@@ -80,29 +77,31 @@ def price(answer: Answer, seed: int = 0) -> Iterator[str]:
 
     plain = answer.array(p, truth, 0.0, shape=p.shape)
     hints = {
-        "Where the truth is 0 the model was right to give a low p: there p_t is 1 − p. You price p itself.": focal(
-            p, 0
+        "Where the truth is 0, a low p is right: there p_t is 1 − p. Your loss takes p itself.": focal(p, 0),
+        "A loss is positive: the logarithm of a probability is negative, so the formula has a minus sign.": -focal(
+            p_t, 0
         ),
-        "A price is positive: the logarithm of a probability is negative, so it wants a minus sign.": -focal(p_t, 0),
         "The formula's log is the natural one (np.log); yours has another base.": focal(p_t, 0) / np.log(10),
-        "Those are the prices in bits; the formula's log is the natural one (np.log).": focal(p_t, 0) / np.log(2),
+        "That is the loss in bits; the formula's log is the natural one (np.log).": focal(p_t, 0) / np.log(2),
     }
-    compare(plain, focal(p_t, 0), hints, "With γ = 0 the price should be plain cross-entropy, −log p_t; yours is not.")
+    compare(plain, focal(p_t, 0), hints, "With γ = 0 the loss should be plain cross-entropy, −log p_t; yours is not.")
     yield "γ = 0 is cross-entropy"
     gamma = 2.0 + seed % 2
     got = answer.array(p, truth, gamma, shape=p.shape)
     hints = {
-        "Your γ makes easy answers *dearer*: the factor is (1 − p_t) to the power γ, not to −γ.": focal(p_t, -gamma),
-        "You weigh by p_t to the power γ, so what is right and certain pays most. The factor is 1 − p_t.": (
+        "Your γ makes the loss of easy rows *larger*: the factor is (1 − p_t) to the power γ, not to −γ.": focal(
+            p_t, -gamma
+        ),
+        "You weight by p_t to the power γ, so confident right rows get the largest loss. The factor is 1 − p_t.": (
             -(p_t**gamma) * np.log(p_t)
         ),
-        "The price does not change with γ. Where does γ stand in your formula?": focal(p_t, 0),
+        "The loss does not change with γ. Where is γ in your formula?": focal(p_t, 0),
         "The factor is (1 − p_t), with p_t from the truth. Yours uses 1 − p also where the truth is 0.": (
             -((1 - p) ** gamma) * np.log(p_t)
         ),
     }
     compare(got, focal(p_t, gamma), hints, f"γ = 0 is right, but with γ = {gamma:g} the factor (1 − p_t)^γ is not.")
-    yield "what is right and certain costs almost nothing"
+    yield "confident right rows have almost no loss"
 
 
 @item
@@ -119,20 +118,18 @@ def split_then_copy(answer: Answer, seed: int = 0) -> Iterator[str]:
     leaked = len(data.leaks(train, test))
     if leaked:
         raise CheckFailed(
-            f"{leaked} test rows stand in training too: the test knows them by heart. Which comes first, "
+            f"{leaked} test rows are in training too, so the model has seen their labels. Which comes first, "
             "copying or splitting?"
         )
     yield "no text on both sides"
     if test["text"].duplicated().any():
-        raise CheckFailed(
-            "Your test holds copies of its own rows, so some count many times. Only training is filled up."
-        )
+        raise CheckFailed("Your test rows hold copies, so some rows count several times. Copy training rows only.")
     share = len(test) / len(rows)
     if not 0.15 < share < 0.25:
-        raise CheckFailed(f"A fifth of the rows should be test; yours has {share:.0%} of them.")
-    yield "a fifth to test, each once"
+        raise CheckFailed(f"A fifth of the rows should be test rows; you return {share:.0%} of them.")
+    yield "a fifth for the test, each row once"
     if set(train["text"]) | set(test["text"]) != set(rows["text"]):
-        raise CheckFailed("Some rows are in neither part. Keep all of them, those of rare classes too.")
+        raise CheckFailed("Some rows are in neither part. Keep all of them, including those of rare classes.")
     counts = train["label"].value_counts()
     if counts.min() < least:
         raise CheckFailed(
@@ -157,25 +154,27 @@ def _promised() -> dict[str, metrics.Report]:
         "linear SVM": make_pipeline(TfidfVectorizer(sublinear_tf=True), LinearSVC()),
     }
     topics = data.label_names(reuters)
-    said = {name: model.fit(train["text"], train["label"]).predict(test["text"]) for name, model in models.items()}
-    return {name: metrics.report(test["label"], predicted, topics) for name, predicted in said.items()}
+    predictions = {
+        name: model.fit(train["text"], train["label"]).predict(test["text"]) for name, model in models.items()
+    }
+    return {name: metrics.report(test["label"], predicted, topics) for name, predicted in predictions.items()}
 
 
 @item
 def promise(answer: Answer) -> Iterator[str]:
     """Returns {"metric", "model", "measured", "low", "promise"}: what to promise an archive, and on what evidence."""
-    said = answer.record(["metric", "model", "measured", "low", "promise"])
-    metric, model = answer.choice(said, "metric", COUNTS_ALIKE), answer.choice(said, "model", _promised())
+    record = answer.record(["metric", "model", "measured", "low", "promise"])
+    metric, model = answer.choice(record, "metric", COUNTS_ALIKE), answer.choice(record, "model", _promised())
     if COUNTS_ALIKE[metric] == "articles":
         raise CheckFailed(
-            f"{metric} counts every *article* the same, so 'earn' decides it. The archive said each *topic* matters as "
-            "much."
+            f"{metric} counts every *article* the same, so 'earn' decides it. The archive wants each "
+            "*topic* to count the same."
         )
     yield "a number that counts topics"
     report, other = _promised()[model], next(r for name, r in _promised().items() if name != model)
     if report.macro_f1 < other.macro_f1:
         raise CheckFailed(f"Look at the table again: by macro F1, {model} is not the better of the two.")
-    measured, low = answer.as_number(said["measured"], "`measured`"), answer.as_number(said["low"], "`low`")
+    measured, low = answer.as_number(record["measured"], "`measured`"), answer.as_number(record["low"], "`low`")
     hints = {
         "`measured` is the accuracy. Every topic is to count the same: which row does that?": report.accuracy,
         "`measured` is the weighted F1, in which large topics count more. Take the plain mean.": report.weighted_f1,
@@ -187,17 +186,17 @@ def promise(answer: Answer) -> Iterator[str]:
     hints = {"`low` is the upper end of the interval; a promise rests on the lower one.": top}
     compare(low, bottom, hints, "`low` is not the lower end of the 95 % interval of that number.", 0.015)
     yield "the model and its interval, as measured"
-    pledged = answer.as_number(said["promise"], "`promise`")
-    if pledged > bottom + 0.005:
+    promised = answer.as_number(record["promise"], "`promise`")
+    if promised > bottom + 0.005:
         raise CheckFailed(
-            "You promise more than the lower end of the interval: with other articles of the same kind you might well "
-            "break your word. What can you keep?"
+            "You promise more than the lower end of the interval: with other articles of the same kind your "
+            "model may score less. Which number can you promise?"
         )
-    if pledged < bottom - 0.1:
+    if promised < bottom - 0.1:
         raise CheckFailed(
-            "That promise is safe, but so low that it says nothing for your model. Stay near the evidence."
+            "That promise is safe, but so low that it says little about your model. Stay near the interval."
         )
-    yield "a promise you can keep"
+    yield "a promise that the interval supports"
 
 
 @item
@@ -209,27 +208,27 @@ def kappa(answer: Answer, seed: int = 0) -> Iterator[str]:
         a, b = one[label].tolist(), two[label].tolist()
         agreed, chance = _agreement(a, b)
         hints = {
-            "That is how often they agree. Kappa takes out what two people who guess would agree on by chance.": agreed,
+            "That is how often they agree. Kappa subtracts the agreement that is expected by chance.": agreed,
             "Chance is not one half here: 'no' is far more common. Use how often *each of the two* says yes and no.": (
                 2 * agreed - 1
             ),
-            "You subtract chance but do not divide by what was left to agree on, 1 − P_e.": agreed - chance,
+            "You subtract P_e but do not divide by 1 − P_e, the most that is left above chance.": agreed - chance,
             "That is the chance agreement P_e alone.": chance,
         }
         compare(
             answer.number(a, b),
             (agreed - chance) / (1 - chance),
             hints,
-            f"On two people's votes on '{label}' it is off.",
+            f"For two people's labels of '{label}' kappa is another number.",
         )
     yield "two annotators' votes"
     names = {0: "no", 1: "yes"}
     a, b = [names[vote] for vote in one["toxic"]], [names[vote] for vote in two["toxic"]]
     agreed, chance = _agreement(a, b)
     compare(answer.number(a, b), (agreed - chance) / (1 - chance), {}, "It should work for labels that are words too.")
-    yield "any two labels"
-    compare(answer.number(a, a), 1.0, {}, "Somebody who agrees with themselves on every row has kappa 1.")
-    yield "1 if they always agree"
+    yield "any two label names"
+    compare(answer.number(a, a), 1.0, {}, "Two identical lists have kappa 1.")
+    yield "1 for full agreement"
 
 
 def _agreement(a: list, b: list) -> tuple[float, float]:

@@ -1,7 +1,6 @@
 """The items of exercise 2: baselines."""
 
 import math
-import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -12,6 +11,7 @@ from textclf_lesson import data
 from textclf_lesson.base.errors import CheckFailed
 from textclf_lesson.check.core import Answer, close, compare, guess, item
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
+from textclf_lesson.check.sources import hurried
 from textclf_lesson.evaluate import metrics
 from textclf_lesson.models import baselines
 
@@ -42,26 +42,24 @@ def tfidf_weight(answer: Answer, seed: int = 0) -> Iterator[str]:
             "The formula's ln is the natural logarithm, math.log; yours has base 10.": (
                 (1 + math.log10(count)) * (1 + math.log10((1 + n) / (1 + n_w)))
             ),
-            "The count goes in as 1 + ln c, so that three times the word is not three times the weight.": count * idf,
+            "The formula uses 1 + ln c, so that three times the word is not three times the weight.": count * idf,
             "The ones are missing: (1 + n) / (1 + n_w), as if one more text held every word.": (
                 tf * (1 + math.log(n / n_w))
             ),
-            "The 1 + before the logarithm is missing, so a word that stands everywhere would weigh nothing.": (
+            "The 1 + before the logarithm is missing: a word that is in every text would have the weight 0.": (
                 tf * math.log((1 + n) / (1 + n_w))
             ),
             "The fraction is upside down: a word in few texts should weigh more.": tf
             * (1 + math.log((1 + n_w) / (1 + n))),
         }
-        said = answer.number(count, n, n_w)
-        where = f"for a word that stands {count} times in the text, and in {n_w} of {n} texts"
-        compare(
-            said, weight(count, n, n_w), hints, f"The weight is off {where}: go through the formula factor by factor."
-        )
-    yield "rare words weigh more"
+        got = answer.number(count, n, n_w)
+        where = f"for a word that occurs {count} times in the text, and in {n_w} of {n} texts"
+        compare(got, weight(count, n, n_w), hints, f"The weight is wrong {where}: check the formula factor by factor.")
+    yield "rare words get more weight"
     yield "a repeated word a little more"
     if not close(answer.number(0, n, 40), 0.0):
-        raise CheckFailed("A word that does not stand in the text weighs nothing: with a count of 0, return 0.")
-    yield "an absent one nothing"
+        raise CheckFailed("A word that is not in the text has the weight 0: for a count of 0, return 0.")
+    yield "an absent one gets 0"
 
 
 @item
@@ -71,22 +69,24 @@ def unseen_probabilities(answer: Answer, seed: int = 0) -> Iterator[str]:
     train = train.sample(1000, random_state=seed)
     texts, labels = train["text"].tolist(), train["label"].tolist()
     some, truth = test["text"].tolist()[:400], test["label"].to_numpy()[:400]
-    said = answer.array(texts, labels, some, shape=(len(some),))
-    if said.min() < 0 or said.max() > 1:
+    proba = answer.array(texts, labels, some, shape=(len(some),))
+    if proba.min() < 0 or proba.max() > 1:
         raise CheckFailed("Probabilities lie between 0 and 1; yours do not. Is that a margin (decision_function)?")
-    if set(np.unique(said)) <= {0.0, 1.0}:
+    if set(np.unique(proba)) <= {0.0, 1.0}:
         raise CheckFailed("You return labels, 0 or 1. Ask the model for probabilities: predict_proba.")
-    right = float(((said > 0.5) == truth).mean())
+    right = float(((proba > 0.5) == truth).mean())
     if right < 0.4:
-        raise CheckFailed("Those are the probabilities of label 0. The columns stand in the order of classes_.")
+        raise CheckFailed("Those are the probabilities of label 0. The columns are in the order of classes_.")
     if right < 0.6:
-        raise CheckFailed(f"Only {right:.0%} of 400 unseen sentences are judged right. Does the model see the words?")
+        raise CheckFailed(
+            f"Only {right:.0%} of 400 unseen sentences are predicted right. Does the model see the words?"
+        )
     yield "probabilities of the right class"
     other = test["text"].tolist()[400:]
     again = answer.array(texts, labels, some[:20] + other, shape=(20 + len(other),))[:20]
-    if not close(again, said[:20], 1e-4):
+    if not close(again, proba[:20], 1e-4):
         raise CheckFailed(
-            "What you say of a sentence changes with the *other* test sentences. Something was fitted on the test: "
+            "The probability of a sentence changes with the *other* test sentences. Something was fitted on the test: "
             "call fit on training texts only, and transform on the test."
         )
     yield "nothing learned from the test"
@@ -95,9 +95,9 @@ def unseen_probabilities(answer: Answer, seed: int = 0) -> Iterator[str]:
 @item
 def paired_interval(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes the truth and two models' labels; returns (low, high) of b's accuracy minus a's, 95 %, paired bootstrap."""
-    truth, said = _judged()
+    truth, predictions = _predictions()
     pairs = [("words", "letters"), ("both", "words")]
-    a, b = (said[name, "misspelt"] for name in pairs[seed % 2])
+    a, b = (predictions[name, "misspelt"] for name in pairs[seed % 2])
     value = answer.as_pair(answer(truth, a, b))
     right = metrics.difference(truth, a, b)
     width = right.high - right.low
@@ -105,7 +105,7 @@ def paired_interval(answer: Answer, seed: int = 0) -> Iterator[str]:
     apart = 3.92 * np.sqrt(hits_a.var() / len(truth) + hits_b.var() / len(truth))
     off = abs((value[0] + value[1]) / 2 - right.value)
     if abs((value[0] + value[1]) / 2 + right.value) < width / 8:
-        raise CheckFailed("The sign is turned: asked is how much better b is than a, so b's accuracy minus a's.")
+        raise CheckFailed("The sign is turned: return b's accuracy minus a's.")
     if off > width / 6:
         raise CheckFailed(
             f"The middle of your interval, {sum(value) / 2:+.3f}, is far from the difference itself, "
@@ -128,7 +128,7 @@ def paired_interval(answer: Answer, seed: int = 0) -> Iterator[str]:
 
 @item
 def surest_mistakes(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes the truth (0, 1), the probability of 1, and k; returns the rows of the k surest mistakes, surest first."""
+    """Takes the truth (0, 1), the probability of 1, and k; returns the k most confident mistakes, in order."""
     truth, probability = _probabilities()
     order = np.random.default_rng(seed).permutation(len(truth))
     truth, probability, k = truth[order], probability[order], 8 + seed % 3
@@ -137,15 +137,12 @@ def surest_mistakes(answer: Answer, seed: int = 0) -> Iterator[str]:
     wrong = (probability > 0.5).astype(int) != truth
     mistakes = np.flatnonzero(wrong)
     first = {
-        "Those are rows the model was sure of, but it was right on some. Keep only the mistakes.": np.argsort(
-            -certainty
-        ),
-        "Those are the mistakes it was *least* sure of. Sort the other way round.": mistakes[
+        "Those are the most confident rows, and some are right. Keep only the mistakes.": np.argsort(-certainty),
+        "Those are the *least* confident mistakes. Sort the other way round.": mistakes[
             np.argsort(certainty[mistakes])
         ],
-        "Certainty has two sides: a probability of 0.02 is 98 % sure of 0. You looked only at the side of 1.": mistakes[
-            np.argsort(-probability[mistakes])
-        ],
+        "A probability of 0.02 is also confident: 98 % for label 0. You sorted by the probability of "
+        "label 1 only.": mistakes[np.argsort(-probability[mistakes])],
         "You count positions within the mistakes. Return positions in the table that was given.": np.argsort(
             -certainty[mistakes]
         ),
@@ -153,20 +150,18 @@ def surest_mistakes(answer: Answer, seed: int = 0) -> Iterator[str]:
     right = mistakes[np.argsort(-certainty[mistakes])]
     hints = {hint: rows_wrong[:k] for hint, rows_wrong in first.items()}
     if sorted(rows) == sorted(right[:k]) and not close(rows, right[:k]):
-        raise CheckFailed("The right rows, but not in order: the surest mistake comes first.")
-    compare(
-        rows, right[:k], hints, "Those are not the rows where the model was surest and wrong. Take one and look at it."
-    )
-    yield "all mistakes"
-    yield "sure of either side"
-    yield "surest first"
+        raise CheckFailed("These are the right rows, but not in order: the most confident mistake comes first.")
+    compare(rows, right[:k], hints, "Those are not the most confident mistakes. Take one of your rows and look at it.")
+    yield "only mistakes"
+    yield "confident in either label"
+    yield "the most confident first"
 
 
 @item
 def choose(answer: Answer) -> Iterator[str]:
     """Returns {"ship", "over_words", "both_over_it", "megabytes"}: which model goes on the phones, and why."""
-    said = answer.record(["ship", "over_words", "both_over_it", "megabytes"])
-    ship, (truth, judged) = answer.choice(said, "ship", CANDIDATES), _judged()
+    record = answer.record(["ship", "over_words", "both_over_it", "megabytes"])
+    ship, (truth, predictions) = answer.choice(record, "ship", CANDIDATES), _predictions()
     if ship == "both":
         raise CheckFailed(
             "On hurried sentences, is 'both' *clearly* better than 'letters'? Look at the paired interval, then at the "
@@ -174,13 +169,13 @@ def choose(answer: Answer) -> Iterator[str]:
         )
     if ship == "words":
         raise CheckFailed(
-            "The smallest file, but look at hurried sentences: people will type in a hurry. What is lost?"
+            "The smallest file, but people will type in a hurry. How much accuracy is lost on hurried sentences?"
         )
     yield "letters: as good as it gets on hurried sentences, at about half the size of 'both'"
     for key, (a, b) in {"over_words": ("words", "letters"), "both_over_it": ("letters", "both")}.items():
-        value = answer.as_pair(said[key], f"`{key}`")
-        right = metrics.difference(truth, judged[a, "misspelt"], judged[b, "misspelt"])
-        clean = metrics.difference(truth, judged[a, "clean"], judged[b, "clean"])
+        value = answer.as_pair(record[key], f"`{key}`")
+        right = metrics.difference(truth, predictions[a, "misspelt"], predictions[b, "misspelt"])
+        clean = metrics.difference(truth, predictions[a, "clean"], predictions[b, "clean"])
         hints = {
             f"`{key}` was measured on clean sentences; the phones will send hurried ones.": (clean.low, clean.high),
             f"`{key}` has its sign turned: it is {b} minus {a}.": (-right.high, -right.low),
@@ -188,15 +183,10 @@ def choose(answer: Answer) -> Iterator[str]:
         otherwise = f"`{key}` is not the paired 95 % interval of {b} minus {a} on hurried sentences."
         compare(value, (right.low, right.high), hints, otherwise, 0.008)
     yield "the paired intervals say so"
-    size = answer.as_number(said["megabytes"], "`megabytes`")
+    size = answer.as_number(record["megabytes"], "`megabytes`")
     if abs(size / _megabytes("letters") - 1) > 0.1:
         raise CheckFailed("`megabytes` is not the size of the model you ship: baselines.size_bytes, divided by 1e6.")
     yield "and the size is right"
-
-
-def hurried(text: str) -> str:
-    """Drop the middle letter of every word of four letters or more, as in lesson 2.4."""
-    return re.sub(r"\w{4,}", lambda m: m[0][: len(m[0]) // 2] + m[0][len(m[0]) // 2 + 1 :], text)
 
 
 @cache
@@ -209,12 +199,12 @@ def _models() -> dict[str, object]:
 
 
 @cache
-def _judged() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
-    """The truth of the validation sentences, and what each model says of them, clean and misspelt."""
+def _predictions() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
+    """True labels of the validation sentences, and each model's predictions for them, clean and misspelt."""
     _, test = _films()
     spelt = {"clean": test["text"], "misspelt": test["text"].map(hurried)}
-    said = {(name, how): model.predict(rows) for name, model in _models().items() for how, rows in spelt.items()}
-    return test["label"].to_numpy(), said
+    predictions = {(name, how): model.predict(rows) for name, model in _models().items() for how, rows in spelt.items()}
+    return test["label"].to_numpy(), predictions
 
 
 @cache

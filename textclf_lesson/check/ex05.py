@@ -37,7 +37,7 @@ def comments() -> tuple[list[str], dict[str, np.ndarray], dict[str, Any]]:
 
 @cache
 def _judged() -> dict[str, Rows]:
-    """Of validation and test the truth, and what a linear model over words gives to each label."""
+    """Truth of validation and test rows, and a linear model's probability of each label."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
@@ -53,8 +53,8 @@ def some_rows(split: str, seed: int, share: float = 0.9) -> Rows:
     return truth[kept], probability[kept]
 
 
-def _f1(truth: np.ndarray, said: np.ndarray) -> np.ndarray:
-    return f1_score(truth, said, average=None, zero_division=0)
+def _f1(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    return f1_score(truth, predicted, average=None, zero_division=0)
 
 
 def numbers_of(record: Mapping[str, Any], key: str, size: int) -> np.ndarray:
@@ -81,16 +81,16 @@ def head_step(answer: Answer, seed: int = 0) -> Iterator[str]:
     given = [torch.tensor(each, dtype=torch.float32) for each in (vectors, truth["train"][rows])]
     start = torch.tensor(np.random.default_rng(seed + 1).normal(0, 0.5, size=(6, 60)), dtype=torch.float32)
 
-    def slope(vectors: Any, loss: Any) -> np.ndarray:
+    def gradient(vectors: Any, loss: Any) -> np.ndarray:
         weight = start.clone().requires_grad_()
         return torch.autograd.grad(loss(vectors @ weight.T, given[1]), weight)[0].numpy()
 
     bce = F.binary_cross_entropy_with_logits
     losses = {
-        "The step does not fit one sigmoid for each label. Is there a softmax, which shares out one unit?": (
+        "The step does not fit one sigmoid for each label. Is there a softmax, whose outputs sum to one?": (
             F.cross_entropy
         ),
-        "The step is that of a loss with the sigmoid applied twice: the loss takes logits as they are.": (
+        "The step fits a loss with the sigmoid applied twice: the loss takes logits.": (
             lambda logits, targets: bce(logits.sigmoid(), targets)
         ),
         "The step is too long: the loss is the *mean* over all elements, not their sum.": (
@@ -100,53 +100,54 @@ def head_step(answer: Answer, seed: int = 0) -> Iterator[str]:
     rate, before = 0.5 + 0.1 * seed, start.numpy()
     for scale in (1.0, 1000.0):
         texts = scale * given[0]
-        right, norm = slope(texts, bce), np.linalg.norm(slope(texts, bce))
-        hints = {hint: before - rate * slope(texts, loss) for hint, loss in losses.items()}
-        hints["The loss would rise: the slope points uphill, and you went along with it."] = before + rate * right
+        right, norm = gradient(texts, bce), np.linalg.norm(gradient(texts, bce))
+        hints = {hint: before - rate * gradient(texts, loss) for hint, loss in losses.items()}
+        hints["The loss would rise: the gradient points uphill, so subtract it."] = before + rate * right
         hints["Nothing has moved. Do you return the new weights?"] = before
         if scale == 1:
             hints[
-                "Slopes shorter than one stay as they are; you made them longer. Or is your loss a sum, not the *mean*?"
+                "A gradient with a norm below 1 stays as it is; you made it longer. Or is your loss a sum, "
+                "not the *mean*?"
             ] = before - rate * right / norm
             after = before - rate * right
-            otherwise = (
-                "One step from the weights given should be weights − rate · slope of the mean BCE; yours is not."
-            )
+            otherwise = "The new weights should be weights − rate · gradient of the mean BCE; yours are not."
         else:
             hints = {
-                "An odd batch has thrown the weights away: the slopes are together longer than one. Clip them.": (
+                "One unusual batch moved the weights far away: the norm of the gradient is above 1. Clip it.": (
                     before - rate * right
                 ),
-                "You clip each slope by itself, which turns the direction. All of them get shorter *together*.": (
+                "You clip each entry by itself, which changes the direction. Scale the *whole* gradient.": (
                     before - rate * np.clip(right, -1, 1)
                 ),
-                "You clip label by label. All slopes get shorter together, by one factor.": before
+                "You clip label by label. Scale the whole gradient by one factor.": before
                 - rate * right / np.maximum(1, np.linalg.norm(right, axis=1, keepdims=True)),
-                "You clip the step after the rate; clip the slopes, then multiply by the rate.": (
+                "You clip the step, after the rate; clip the gradient, then multiply by the rate.": (
                     before - right / norm * min(1, rate * norm)
                 ),
             }
             after = before - rate * right / norm
-            otherwise = "A usual batch is right. With slopes longer than one the step should be as long as the rate."
+            otherwise = (
+                "A usual batch is right. With a gradient norm above 1 the step should have the norm of the rate."
+            )
         compare(answer.array(start, texts, given[1], rate, shape=before.shape), after, hints, otherwise, 1e-4)
-        yield "downhill, each label by its own sigmoid" if scale == 1 else "clipped where a batch is odd"
+        yield "downhill, each label by its own sigmoid" if scale == 1 else "clipped for an unusual batch"
 
 
 @cache
 def _limits(split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each label the highest F1 that any of its probabilities gives as a cut, and the highest accuracy."""
+    """Each label's highest F1, and highest accuracy, over all thresholds."""
     f1, accuracy = [], []
     for yes, p in zip(*(table.T for table in some_rows(split, seed, 0.55)), strict=True):
-        said = p >= p[:, np.newaxis]  # a row for each cut
-        hits = said @ yes
-        f1.append((2 * hits / (said.sum(axis=1) + yes.sum())).max())
-        accuracy.append((said == yes).mean(axis=1).max())
+        predicted = p >= p[:, np.newaxis]  # a row for each threshold
+        hits = predicted @ yes
+        f1.append((2 * hits / (predicted.sum(axis=1) + yes.sum())).max())
+        accuracy.append((predicted == yes).mean(axis=1).max())
     return np.array(f1), np.array(accuracy)
 
 
 @item
 def cut_and_judge(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes (truth, probability) of validation and of test; returns {"cuts", "f1"}, a number for each label."""
+    """Takes (truth, probability) of validation and of test; returns {"cuts", "f1"}: threshold and F1 of each label."""
     validation, test = some_rows("validation", seed, 0.55), some_rows("test", seed, 0.55)
     record = answer.record(["cuts", "f1"], validation, test)
     cuts = numbers_of(record, "cuts", 6)
@@ -154,30 +155,40 @@ def cut_and_judge(answer: Answer, seed: int = 0) -> Iterator[str]:
     truth, probability = validation
     if (best - _f1(truth, probability >= cuts)).max() > 1e-6:
         if close(cuts, 0.5 + np.zeros(6)):
-            raise CheckFailed("One half is a habit. Try every probability as a cut, label by label.")
+            raise CheckFailed("0.5 is only a convention. Try every probability as a threshold, label by label.")
         if np.ptp(cuts) < 1e-6:
-            raise CheckFailed("One cut for all labels suits the frequent ones. A rare label wants a lower one.")
+            raise CheckFailed("One threshold for all labels suits the frequent ones. A rare label needs a lower one.")
         if (best - _f1(truth, probability > cuts)).max() < 1e-6:
-            raise CheckFailed("A comment at the cut itself is a yes: compare with >=.")
+            raise CheckFailed("A comment whose probability equals the threshold is a yes: compare with >=.")
         if (best_test - _f1(test[0], test[1] >= cuts)).max() < 1e-6:
-            raise CheckFailed("These cuts are the best on *test*. Then the test judges its own choice: use validation.")
+            raise CheckFailed(
+                "These thresholds are the best on *test*. Choose them on validation, so that the test stays unseen."
+            )
         if (accurate - ((probability >= cuts) == truth).mean(axis=0)).max() < 1e-6:
-            raise CheckFailed("These cuts give the best accuracy, which a rare label hardly moves. Asked is F1.")
+            raise CheckFailed(
+                "These thresholds give the best accuracy, which a rare label hardly changes. Choose them by F1."
+            )
         label = comments()[0][int(np.argmax(best - _f1(truth, probability >= cuts)))]
-        raise CheckFailed(f"The cut of {label} does not give the best F1 on validation. Did test rows take part?")
-    yield "a cut for each label, from validation"
+        raise CheckFailed(
+            f"The threshold of {label} does not give the best F1 on validation. Did you use test rows too?"
+        )
+    yield "a threshold for each label, from validation"
     found = _f1(test[0], test[1] >= cuts)
     hints = {
-        "`f1` was taken on the rows that the cuts were chosen on. Those flatter; judge on test.": _f1(
-            truth, probability >= cuts
-        ),
-        "`f1` was taken at one half. Use the cuts you have chosen.": _f1(test[0], test[1] >= 0.5),
-        "`f1` is accuracy. With few positives that is high for who never says yes.": (
+        "`f1` was measured on the rows that the thresholds were chosen on, which is too optimistic. "
+        "Use the test rows.": _f1(truth, probability >= cuts),
+        "`f1` was measured with the threshold 0.5. Use the thresholds that you chose.": _f1(test[0], test[1] >= 0.5),
+        "`f1` is accuracy. With few positives, a model that never predicts yes has a high one.": (
             ((test[1] >= cuts) == test[0]).mean(axis=0)
         ),
     }
-    compare(numbers_of(record, "f1", 6), found, hints, "`f1` is not F1 on test at your cuts, where the cut is a yes.")
-    yield "judged on test, once"
+    compare(
+        numbers_of(record, "f1", 6),
+        found,
+        hints,
+        "`f1` is not F1 on test with your thresholds, predicting yes for p >= threshold.",
+    )
+    yield "measured on test"
 
 
 # --- multilabel -------------------------------------------------------------------------------------------------------
@@ -189,14 +200,14 @@ GRAVEST_FIRST = ("severe_toxic", "threat", "identity_hate", "obscene", "insult",
 
 @cache
 def _reports(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of each label with their intervals, at CUTS and at one half."""
+    """Scores of each label with their intervals, at the thresholds CUTS and at 0.5."""
     rows, labels = some_rows("test", seed), comments()[0]
     return tuple(metrics.multilabel_report(*rows, labels, cuts).per_label for cuts in (CUTS, 0.5))
 
 
 @item
 def labels_reached(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes truth, probabilities, cuts, an F1 wanted; returns {"f1", "low", "high", "reached"}, each per label."""
+    """Takes truth, probabilities, thresholds, an F1 goal; returns {"f1", "low", "high", "reached"}, each per label."""
     truth, probability = some_rows("test", seed)
     labels = comments()[0]
     cuts, (report, half) = np.array(CUTS), _reports(seed)
@@ -204,42 +215,42 @@ def labels_reached(answer: Answer, seed: int = 0) -> Iterator[str]:
     for wanted in (0.75, 0.5):
         record = answer.record(["f1", "low", "high", "reached"], truth, probability, cuts, wanted)
         hints = {
-            "`f1` was taken at one half; the cuts are given.": half["f1"],
-            "`f1` is the average precision, which knows no cut.": report["ap"],
+            "`f1` was measured with the threshold 0.5; use the thresholds given.": half["f1"],
+            "`f1` is the average precision, which uses no threshold.": report["ap"],
             "`f1` is precision alone.": report["precision"],
             "`f1` is accuracy.": ((probability >= cuts) == truth).mean(axis=0),
         }
-        compare(numbers_of(record, "f1", 6), f1, hints, "`f1` is not the F1 of each label at its cut.", 1e-4)
+        compare(numbers_of(record, "f1", 6), f1, hints, "`f1` is not the F1 of each label at its threshold.", 1e-4)
         for key, right in {"low": low, "high": high}.items():
             other = high if key == "low" else low
             hints = {f"`{key}` is the other end of the interval.": other, f"`{key}` is the F1 itself.": f1}
             otherwise = f"`{key}` is not the {key} end of the 95 % bootstrap interval of each label's F1."
             compare(numbers_of(record, key, 6), right, hints, otherwise, 0.03)
-        said = record["reached"].tolist() if isinstance(record["reached"], pd.Series) else record["reached"]
+        words = record["reached"].tolist() if isinstance(record["reached"], pd.Series) else record["reached"]
         if (
-            not isinstance(said, list | tuple | np.ndarray)
-            or len(said) != 6
-            or not all(isinstance(s, str) for s in said)
+            not isinstance(words, list | tuple | np.ndarray)
+            or len(words) != 6
+            or not all(isinstance(s, str) for s in words)
         ):
             raise CheckFailed("`reached` should hold six words, one for each label: 'yes', 'no' or 'open'.")
         lows, highs = (numbers_of(record, key, 6) for key in ("low", "high"))  # the learner's own draws
-        for label, word, bottom, middle, top in zip(labels, said, lows, f1, highs, strict=True):
+        for label, word, bottom, middle, top in zip(labels, words, lows, f1, highs, strict=True):
             right = "yes" if bottom >= wanted else "no" if top < wanted else "open"
             if word != right:
-                where = f"{label}: F1 {middle:.2f}, interval {bottom:.2f} to {top:.2f}, wanted {wanted}"
-                why = "other rows might say otherwise" if right == "open" else "the whole interval lies on one side"
-                raise CheckFailed(f"{where}. You say {str(word)[:12]!r}; {why}.")
+                where = f"{label}: F1 {middle:.2f}, interval {bottom:.2f} to {top:.2f}, goal {wanted}"
+                why = "the interval holds the goal" if right == "open" else "the whole interval is on one side of it"
+                raise CheckFailed(f"{where}. You return {str(word)[:12]!r}; {why}.")
     yield "each label with its interval"
-    yield "and no verdict where these rows cannot give one"
+    yield "and open where the interval holds the goal"
 
 
 @item
 def foreseen_f1(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes truth and verdicts (0, 1) of one label, and a share; returns the F1 to expect at that share."""
+    """Takes truth and predictions (0, 1) of one label, and a share; returns the F1 to expect at that share."""
     truth, probability = some_rows("test", seed)
-    for place, cut in [(4, 0.46), (3, 0.2), (2, 0.45)]:
-        yes, said = truth[:, place], (probability[:, place] >= cut).astype(int)
-        recall, alarms, now = said[yes == 1].mean(), said[yes == 0].mean(), f1_score(yes, said)
+    for column, cut in [(4, 0.46), (3, 0.2), (2, 0.45)]:
+        yes, predicted = truth[:, column], (probability[:, column] >= cut).astype(int)
+        recall, alarms, now = predicted[yes == 1].mean(), predicted[yes == 0].mean(), f1_score(yes, predicted)
         for share in (0.02 + 0.01 * seed, yes.mean()):
 
             def f1(false: float, share: float = share, recall: float = recall) -> float:
@@ -249,25 +260,26 @@ def foreseen_f1(answer: Answer, seed: int = 0) -> Iterator[str]:
             precision = recall * share / (recall * share + alarms * (1 - share))
             hints = {
                 "That is the F1 of the test as it is. A rarer label brings more false alarms for the same hits.": now,
-                "That is the precision to expect. F1 has recall in it too, which does not change.": precision,
+                "That is the precision to expect. F1 uses recall too, which does not change.": precision,
                 "You scale F1 by the share. Only precision changes, and not in proportion.": now * share / yes.mean(),
-                "F1 is the harmonic mean of precision and recall, not their half-way.": (precision + recall) / 2,
-                "The false-positive rate is asked of comments *without* the label, not of those that got a yes.": f1(
-                    1 - yes[said == 1].mean()
-                ),
+                "F1 is the harmonic mean of precision and recall, not the arithmetic mean.": (precision + recall) / 2,
+                "The false-positive rate is a share of the comments *without* the label, not of those "
+                "predicted yes.": f1(1 - yes[predicted == 1].mean()),
                 "The false-positive rate is a share of the comments without the label, not of all comments.": f1(
-                    (said & (1 - yes)).mean()
+                    (predicted & (1 - yes)).mean()
                 ),
             }
-            otherwise = f"With a share of {share:.2f} the F1 to expect is another: recall and false-positive rate stay."
-            compare(answer.number(yes, said, float(share)), f1(alarms), hints, otherwise)
-    yield "recall and false alarms stay, precision pays"
-    yield "and at the test's own share it is the test's F1"
+            otherwise = (
+                f"With a share of {share:.2f}, F1 is another number: recall and false-positive rate stay the same."
+            )
+            compare(answer.number(yes, predicted, float(share)), f1(alarms), hints, otherwise)
+    yield "recall and false-positive rate stay, precision falls"
+    yield "and at the test's own share F1 is that of the test"
 
 
 @cache
-def _judged_ways() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
-    """The truth of test, and each way's verdicts, cut where validation says or at one half. As the exercise's cells."""
+def _predicted_ways() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
+    """Truth of test, and each way's predictions, with tuned thresholds and with 0.5; as in the exercise."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.neural_network import MLPClassifier
 
@@ -285,22 +297,22 @@ def _judged_ways() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
             return MLPClassifier((32,), **options).fit(x["train"], target)
 
     one, six, single = network(y), [network(column) for column in y.T], network(codes)
-    said = {}
+    predictions = {}
     for name, predict in {
         "one": one.predict_proba,
         "six": lambda rows: np.column_stack([each.predict_proba(rows)[:, 1] for each in six]),
         "worst": lambda rows: np.clip(single.predict_proba(rows) @ classes, 0, 1),
     }.items():
         cuts = thresholds.tune(truth["validation"], predict(x["validation"]), labels)
-        said[name, "tuned"] = cuts.apply(predict(x["test"]))
-        said[name, "half"] = (predict(x["test"]) >= 0.5).astype(int)
-    return truth["test"], said
+        predictions[name, "tuned"] = cuts.apply(predict(x["test"]))
+        predictions[name, "half"] = (predict(x["test"]) >= 0.5).astype(int)
+    return truth["test"], predictions
 
 
 @cache
 def _gain(a: str, b: str, how: str = "tuned", average: str = "macro") -> tuple[float, float]:
-    truth, said = _judged_ways()
-    gain = metrics.multilabel_difference(truth, said[a, how], said[b, how], average)
+    truth, predictions = _predicted_ways()
+    gain = metrics.multilabel_difference(truth, predictions[a, how], predictions[b, how], average)
     return gain.low, gain.high
 
 
@@ -308,35 +320,38 @@ def _gain(a: str, b: str, how: str = "tuned", average: str = "macro") -> tuple[f
 def one_or_six(answer: Answer) -> Iterator[str]:
     """Returns {"ship", "macro_f1", "one_over_worst", "six_over_one"}: how many models, and on what evidence."""
     record = answer.record(["ship", "macro_f1", "one_over_worst", "six_over_one"])
-    ship, (truth, said) = answer.choice(record, "ship", WAYS), _judged_ways()
+    ship, (truth, predictions) = answer.choice(record, "ship", WAYS), _predicted_ways()
     if ship == "worst":
         raise CheckFailed("One label is the simplest to read. Is nothing that comes later *clearly* better than it?")
     if ship == "six":
         raise CheckFailed(
-            "Six may be a little ahead. Is it *clearly* better than one? Look at the paired interval, then think of "
-            "six encoders that run for each comment."
+            "Six may be a little ahead. Is it *clearly* better than one? Look at the paired interval, "
+            "and remember that "
+            "six encoders would run for each comment."
         )
     yield "one model: clearly better than one label, and not clearly worse than six"
     micro, half = (
-        f1_score(truth, said[ship, how], average=average, zero_division=0)
+        f1_score(truth, predictions[ship, how], average=average, zero_division=0)
         for how, average in [("tuned", "micro"), ("half", "macro")]
     )
     hints = {
-        "`macro_f1` is the micro F1: all decisions in one pot, where frequent labels rule.": micro,
-        "`macro_f1` was taken at one half, not at the tuned cuts.": half,
-        "`macro_f1` is the mean over comments. Asked is the mean over labels.": f1_score(
-            truth, said[ship, "tuned"], average="samples", zero_division=1
+        "`macro_f1` is the micro F1: it pools all predictions, so frequent labels dominate.": micro,
+        "`macro_f1` was measured with the threshold 0.5, not with the tuned ones.": half,
+        "`macro_f1` is the mean over comments. Return the mean over labels.": f1_score(
+            truth, predictions[ship, "tuned"], average="samples", zero_division=1
         ),
     }
-    right = f1_score(truth, said[ship, "tuned"], average="macro")
+    right = f1_score(truth, predictions[ship, "tuned"], average="macro")
     otherwise = "`macro_f1` is not that of what you ship, on test."
     compare(answer.as_number(record["macro_f1"], "`macro_f1`"), right, hints, otherwise, 0.006)
     for key, pair in {"one_over_worst": ("worst", "one"), "six_over_one": ("one", "six")}.items():
         hints = {
             f"`{key}` has its sign turned: it is {pair[1]} minus {pair[0]}.": _gain(*pair[::-1]),
-            f"`{key}` was measured at one half. Both ways get cuts tuned on validation.": _gain(*pair, "half"),
-            f"`{key}` compares micro F1, where frequent labels rule. Take macro.": _gain(*pair, "tuned", "micro"),
+            f"`{key}` was measured with the threshold 0.5. Tune the thresholds of both ways on validation.": _gain(
+                *pair, "half"
+            ),
+            f"`{key}` compares micro F1, which frequent labels dominate. Use macro F1.": _gain(*pair, "tuned", "micro"),
         }
         otherwise = f"`{key}` is not the paired interval of {pair[1]} minus {pair[0]} in macro F1 on test."
         compare(answer.as_pair(record[key], f"`{key}`"), _gain(*pair), hints, otherwise, 0.007)
-    yield "the paired intervals say so"
+    yield "by the paired intervals"

@@ -16,7 +16,7 @@ from textclf_lesson.training import augment
 
 __getattr__ = guess(__name__)
 
-# As WordNet has them, of the words that are no stop words.
+# From WordNet, for the words that are not stop words.
 SYNONYMS = {
     "young": ["immature", "new", "youthful"],
     "actors": ["doers", "players", "thespians"],
@@ -30,11 +30,11 @@ SENTENCES = (
     "not a great one but the young actors give a charming performance in it",
     "the film is dull and the performance of the young actors in the other film is never charming",
 )
-# A sentence's beginning, whether its variant keeps the label, and what to ask who says otherwise.
+# A sentence's beginning, whether its variant keeps the label, and a question for the other answer.
 READING = [
     ("Elvira fans could", "flipped", "what could the fans do before, and what can they do now?"),
-    ("It is bad, but", "kept", "which half of it carries the label? Which half still stands?"),
-    ("Kinnear doesn't aim", "kept", "does the praise hang on the word that was lost?"),
+    ("It is bad, but", "kept", "which half of it carries the label? Is that half still there?"),
+    ("Kinnear doesn't aim", "kept", "does the praise depend on the word that was deleted?"),
     ("Diane Lane's sophisticated", "flipped", "does her performance save the film now?"),
     ("It doesn't matter that", "kept", "what does it still feel like?"),
     ("You'd have to be a most", "flipped", "who is moved by this drama now?"),
@@ -59,57 +59,59 @@ def replaced(answer: Answer, seed: int = 0) -> Iterator[str]:
             where = [at for at, word in enumerate(words) if new[at] != word]
             for at in where:
                 if new[at] not in SYNONYMS.get(words[at], []):
-                    raise CheckFailed(f"{words[at]!r} became {short(new[at])}, which is none of its synonyms.")
+                    raise CheckFailed(f"{words[at]!r} became {short(new[at])}, which is not one of its synonyms.")
             counts.append(len(where))
             if share == 0.1:
                 changed_at.update(where)
                 chosen |= {new[at] for at in where}
         if len(set(counts)) > 1 and max(counts) > wanted:
             raise CheckFailed(
-                f"Of {len(words)} words and a share of {share} sometimes {min(counts)}, sometimes {max(counts)} are "
-                "replaced. It is a number of words, max(1, share · words), not a chance for each word."
+                f"With {len(words)} words and a share of {share}, sometimes {min(counts)} and sometimes {max(counts)} "
+                "are replaced. Replace exactly max(1, share · words) words, not each word with a probability."
             )
         if min(counts) < wanted:
             raise CheckFailed(
-                f"Of {len(words)} words and a share of {share} only {min(counts)} became another; it should be "
-                f"{wanted}: one at least. Draw among the words that *have* synonyms, and draw none twice."
+                f"With {len(words)} words and a share of {share}, only {min(counts)} changed; it should be {wanted}, "
+                "and at least one. Draw among the words that *have* synonyms, and draw none twice."
             )
         if max(counts) > wanted:
-            raise CheckFailed(f"Of {len(words)} words and a share of {share} {wanted} change, not {max(counts)}.")
-    yield "as many words as the share says, one at least"
-    yield "no stop word, and only synonyms"
+            raise CheckFailed(f"With {len(words)} words and a share of {share}, {wanted} change, not {max(counts)}.")
+    yield "the right number of words, at least one"
+    yield "only words with synonyms"
     if len(changed_at) == 1:
-        raise CheckFailed("Whatever the seed, it is the same word that changes. Draw which.")
+        raise CheckFailed("For every seed the same word changes. Draw the word at random.")
     if len(chosen) == len(changed_at):
-        raise CheckFailed("A word always gets the same synonym. Draw that too.")
+        raise CheckFailed("A word always gets the same synonym. Draw the synonym at random too.")
     words = SENTENCES[1].split()
     if any(list(answer(words, 0.3, synonyms, seed)) != list(answer(words, 0.3, synonyms, seed)) for _ in range(6)):
-        raise CheckFailed("The same seed gives different texts. Make a generator of the seed, and draw from that one.")
-    yield "drawn by the seed"
+        raise CheckFailed("The same seed gives different texts. Make a generator from the seed, and draw only from it.")
+    yield "repeatable by the seed"
 
 
 def _words(value: object, words: list[str]) -> list[str]:
     """The learner's words. Raises CheckFailed unless they are as many as there were."""
     value = value.tolist() if isinstance(value, np.ndarray) else value
     if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
-        raise CheckFailed("Return a list of words, as the one that came in.")
+        raise CheckFailed("Return a list of words, like the one given.")
     if len(value) != len(words):
-        raise CheckFailed(f"{len(words)} words came in and {len(value)} went out: each replaced word leaves one.")
+        raise CheckFailed(
+            f"{len(words)} words were given and {len(value)} returned: replace a word by one entry of the list."
+        )
     return list(value)
 
 
 @item
 def read_variants(answer: Answer) -> Iterator[str]:
     """Returns a list of six verdicts: "kept" or "flipped"."""
-    said = answer()
-    if not isinstance(said, list | tuple) or len(said) != len(READING):
+    verdicts = answer()
+    if not isinstance(verdicts, list | tuple) or len(verdicts) != len(READING):
         raise CheckFailed(f"Return a list of {len(READING)} words, one for each pair, in their order.")
-    for number, (verdict, (_, right, question)) in enumerate(zip(said, READING, strict=True), 1):
+    for number, (verdict, (_, right, question)) in enumerate(zip(verdicts, READING, strict=True), 1):
         if not isinstance(verdict, str) or verdict not in ("kept", "flipped"):
-            raise CheckFailed(f"Pair {number}: say 'kept' or 'flipped', not {short(verdict)}.")
+            raise CheckFailed(f"Pair {number}: answer 'kept' or 'flipped', not {short(verdict)}.")
         if verdict != right:
-            raise CheckFailed(f"Pair {number}: read both aloud; {question}")
-    yield "read: where the opinion hangs on one word, deletion turns it"
+            raise CheckFailed(f"Pair {number}: read both sentences; {question}")
+    yield "deleting the one word that carries the opinion flips the label"
 
 
 @item
@@ -118,7 +120,7 @@ def augmented_split(answer: Answer, seed: int = 0) -> Iterator[str]:
     rows = tables("movie-snippets")["train"].drop_duplicates("text").sample(150, random_state=seed)
     texts, labels = rows["text"].tolist(), rows["label"].tolist()
     eda = augment.EDA(seed=seed, synonyms=0, insertions=0)  # the two that need no WordNet
-    asked, variants = [], {}  # what was augmented; variant: its original
+    asked, variants = [], {}  # the texts that were augmented; the original of each variant
 
     def variants_of(text: str) -> list[str]:
         asked.append(text)
@@ -140,21 +142,26 @@ def augmented_split(answer: Answer, seed: int = 0) -> Iterator[str]:
             "splitting or augmenting?"
         )
     if not set(test) <= set(texts):
-        raise CheckFailed("The test holds variants, which nobody wrote. Judge on sentences as they came.")
+        raise CheckFailed("The test holds variants, which nobody wrote. Test on the original sentences.")
     if set(asked) & set(test):
-        raise CheckFailed("Test rows were augmented too. Augment what you train on, nothing else.")
+        raise CheckFailed("Test rows were augmented too. Augment training rows only.")
     yield "no variant of a test sentence in training"
     if not 0.15 < len(test) / len(texts) < 0.25 or len(set(test)) < len(test):
-        raise CheckFailed(f"A fifth of the sentences should be test, each once; yours are {len(test)} of {len(texts)}.")
+        raise CheckFailed(
+            f"A fifth of the sentences should be test rows, each once; yours are {len(test)} of {len(texts)}."
+        )
     if learned | set(test) != set(texts) or not set(texts) - set(test) <= set(train):
-        raise CheckFailed("Some sentences got lost: what is not in the test belongs into training as it is.")
+        raise CheckFailed(
+            "Some sentences are missing: each one that is not in the test belongs in training, unchanged."
+        )
     if {text for text, old in variants.items() if old in learned} - set(train) or not variants:
-        raise CheckFailed("The training rows are not all there with their variants. Is every one of them augmented?")
+        raise CheckFailed("Some training rows lack their variants. Is every one of them augmented?")
     wrong = [text for text, y in zip(train, train_labels, strict=True) if y != truth.get(variants.get(text, text))]
     wrong += [text for text, y in zip(test, test_labels, strict=True) if y != truth[text]]
     if wrong:
         raise CheckFailed(
-            f"{len(wrong)} rows have a wrong label. Not every text has as many variants as the next: whose is which?"
+            f"{len(wrong)} rows have a wrong label. Texts have different numbers of variants: which "
+            "original does each variant belong to?"
         )
     yield "each variant with its original's label"
 
@@ -168,13 +175,13 @@ def _listed(part: object) -> list:
 
 @cache
 def _right() -> dict[str, np.ndarray]:
-    """For each way to train, (draws, sentences): which validation sentences are judged rightly. As the exercise's."""
+    """For each way to train, (draws, sentences): which validation sentences are predicted right, as in the exercise."""
     movies = tables("movie-snippets")
-    train, judged = movies["train"], movies["validation"]
+    train, held_out = movies["train"], movies["validation"]
 
     def score(texts: list[str], labels: np.ndarray) -> np.ndarray:
         model = baselines.pipeline("tfidf", classifier__C=2000 / len(texts)).fit(texts, labels)
-        return model.predict(judged["text"]) == judged["label"].to_numpy()
+        return model.predict(held_out["text"]) == held_out["label"].to_numpy()
 
     found: dict[str, list] = {"few": [], "EDA": [], "more": [], "out of step": []}
     for draw in range(3):
@@ -202,22 +209,22 @@ def afternoon(answer: Answer) -> Iterator[str]:
     record = answer.record(["do", "eda", "labels"])
     do = answer.choice(record, "do", ("EDA", "labels", "nothing"))
     why = {
-        "EDA": "What was the colleague's model judged on: new sentences, or variants of those learned from? Look at "
+        "EDA": "Which rows measured the colleague's gain: new sentences, or variants of training sentences? Look at "
         "what EDA gains on validation.",
-        "nothing": "Does one of the two intervals lie wholly above zero? Then it is better than nothing, clearly.",
+        "nothing": "Is one of the two intervals wholly above zero? Then it is clearly better than nothing.",
     }
     if do in why:
         raise CheckFailed(why[do])
-    yield "what is clearly better than nothing"
+    yield "the one that is clearly better than nothing"
     for key, way in {"eda": "EDA", "labels": "more"}.items():
         hints = {
             f"`{key}` has its sign turned: it is gain(few, …).": _gain(way, "few"),
-            "`eda`: the enlarged rows have labels of other rows. `positions` tells whose variant each is.": _gain(
+            "`eda`: the variants have labels of other rows. `positions` gives the original row of each variant.": _gain(
                 "few", "out of step"
             ),
-            "`labels` is compared with EDA. Both are compared with 200 rows as they are.": _gain("EDA", "more"),
+            "`labels` is compared with EDA. Compare both with the 200 original rows.": _gain("EDA", "more"),
         }
         hints = {hint: wrong for hint, wrong in hints.items() if f"`{key}`" in hint}
-        otherwise = f"`{key}` is not the interval of its gain over 200 rows as they are."
+        otherwise = f"`{key}` is not the interval of its gain over the 200 original rows."
         compare(answer.as_pair(record[key], f"`{key}`"), _gain("few", way), hints, otherwise, 0.003)
-    yield "the paired intervals say so"
+    yield "by the paired intervals"

@@ -23,7 +23,7 @@ __getattr__ = guess(__name__)
 
 @cache
 def _members() -> dict[str, dict[str, np.ndarray]]:
-    """What three models of different kinds give to each label: of validation and of test, shape (rows, labels)."""
+    """Probabilities of three models of different kinds, of validation and of test, shape (rows, labels)."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.naive_bayes import MultinomialNB
@@ -48,49 +48,47 @@ def _safe(p: np.ndarray) -> np.ndarray:
 
 @item
 def pooled(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes members' probabilities, each (rows, labels), and their weights; returns their average by way of logits."""
+    """Takes members' probabilities, each (rows, labels), and their weights; returns the sigmoid of the mean logit."""
     rows = np.random.default_rng(seed).choice(len(comments()[1]["test"]), 200, replace=False)
     one, two, hard = (_safe(member["test"][rows]) for member in _members().values())
     even = expit((logit(one) + logit(two)) / 2)
     hints = {
-        "That is the mean of the probabilities. A member that is very sure should pull more: average logits.": (
+        "That is the mean of the probabilities. A very confident member should count more: average logits.": (
             (one + two) / 2
         ),
         "Those are logits. Turn them back into probabilities.": (logit(one) + logit(two)) / 2,
-        "You add the logits up and do not divide: two members who agree would be twice as sure.": expit(
+        "You sum the logits and do not divide: two members that agree would be twice as confident.": expit(
             logit(one) + logit(two)
         ),
-        "That is the root of the product of probabilities: the other side, 1 − p, is left out. A logit has both.": (
+        "That is the geometric mean of the probabilities, which leaves out 1 − p. A logit uses both.": (
             np.sqrt(one * two)
         ),
-        "These are several labels, each with a sigmoid of its own; yours add up to one in each row.": (
-            even / even.sum(axis=1, keepdims=True)
-        ),
+        "Each label has its own sigmoid; your rows add up to one.": (even / even.sum(axis=1, keepdims=True)),
     }
     got = answer.array([one, two], [1, 1], shape=one.shape)
-    compare(got, even, hints, "With even weights it is not the sigmoid of the mean of the members' logits.", 1e-4)
-    yield "a mean of evidence"
+    compare(got, even, hints, "With equal weights it is not the sigmoid of the mean of the members' logits.", 1e-4)
+    yield "a mean of logits"
     weights = [3 + seed, 1]
     share = weights[0] / sum(weights)
     right = expit(share * logit(one) + (1 - share) * logit(two))
     hints = {
         "The weights change nothing.": even,
-        "Weights need not add up to one: divide by their sum, else more weight is more certainty.": expit(
+        "Weights need not add up to one: divide by their sum, or larger weights give higher confidence.": expit(
             weights[0] * logit(one) + logit(two)
         ),
         "The weights went to the other member.": expit((1 - share) * logit(one) + share * logit(two)),
     }
-    compare(answer.array([one, two], weights, shape=one.shape), right, hints, "With uneven weights it is off.", 1e-4)
-    yield "weighed"
+    compare(answer.array([one, two], weights, shape=one.shape), right, hints, "With unequal weights it is wrong.", 1e-4)
+    yield "weighted"
     raw = _members()["verdicts"]["test"][rows].astype(float)
     got = answer.array([one, raw, 1 - raw], [1, 1, 1], shape=one.shape)
     if not np.isfinite(got).all():
         raise CheckFailed(
-            "Two members said 0 and 1, and their logits are infinite. Keep probabilities 1e-6 away from both ends."
+            "Two members predict 0 and 1, and their logits are infinite. Keep probabilities 1e-6 away from both."
         )
     right = expit((logit(one) + logit(hard) + logit(1 - hard)) / 3)
-    compare(got, right, {}, "With members that say 0 or 1 it is off: keep 1e-6 away from both ends.", 1e-3)
-    yield "nobody outvotes all others"
+    compare(got, right, {}, "With members that predict 0 or 1 it is wrong: keep 1e-6 away from both.", 1e-3)
+    yield "no member outvotes all others"
 
 
 @cache
@@ -110,22 +108,22 @@ def calibrated(answer: Answer, seed: int = 0) -> Iterator[str]:
     for name, factor in {"naive Bayes": 1.0, "regression": 0.4}.items():
         scores, yes, unseen, t = _logits(name, factor, seed)
         as_trained = (
-            "Those are the probabilities as trained: nothing is mended."
+            "Those are the probabilities as trained: nothing is calibrated."
             if factor == 1
-            else "This model is too *modest*, and nothing is mended. May your temperature get below one?"
+            else "This model is *underconfident*, and nothing is calibrated. Can your temperature be below 1?"
         )
         hints = {
             as_trained: expit(unseen),
-            "You multiply by the temperature. Dividing by more than one makes a model more modest.": expit(unseen * t),
+            "You multiply by the temperature. Dividing by a number above 1 lowers the confidence.": expit(unseen * t),
             "Those are logits. Turn them back into probabilities.": unseen / t,
-            "That is the base rate for everybody: calibrated, and of no use.": np.full(len(unseen), yes.mean()),
+            "That is the base rate for every row: calibrated, but useless.": np.full(len(unseen), yes.mean()),
         }
         got = answer.array(scores, yes, unseen, shape=unseen.shape)
-        otherwise = "It is not one temperature for all rows, the one with the best log-likelihood on validation."
+        otherwise = "It is not the one temperature for all rows that has the best log-likelihood on validation."
         if (np.diff(got[np.argsort(unseen, kind="stable")]) < -1e-6).any():
             otherwise = "The order of the rows has changed. One temperature, above zero, leaves it as it is."
         compare(got, expit(unseen / t), hints, otherwise, 0.012)
-        yield "a model that is too sure" if factor == 1 else "and one that is too modest"
+        yield "an overconfident model" if factor == 1 else "and an underconfident one"
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
@@ -138,14 +136,14 @@ CAUSES = (
     "denial",
     "other",
 )
-# A piece of each comment, its cause, and what to ask when another one is named.
+# A part of each comment, its cause, and a question for another answer.
 READING = [
-    ("Comic Sans", "rude word without target", "there is a rude word. Is it said of a person?"),
+    ("Comic Sans", "rude word without target", "there is a rude word. Does it describe a person?"),
     ("Obama is not", "denial", "what is said of him? Mind the smallest word of the first sentence."),
-    ("said I'm a fool", "quotation or mention", "who calls whom a fool, and who only tells of it?"),
+    ("said I'm a fool", "quotation or mention", "who calls whom a fool, and who only reports it?"),
     ("WAY out of line", "quarrel without insult", "somebody is angry with somebody. Is anybody called a name?"),
     ("of having been born", "identity mention", "is anybody attacked? Which word has the model met in attacks?"),
-    ("delete wikipedia", "other", "is anybody sworn at, attacked, quoted or spoken of at all?"),
+    ("delete wikipedia", "other", "is anybody sworn at, attacked, quoted or mentioned at all?"),
 ]
 MENTIONS = (
     r"\b(?:wom[ae]n|girls?|feminis\w+|m[ae]n|boys?|guys?|dudes?|gays?|lesbians?|homosexual\w*|lgbt\w*|queer|muslims?"
@@ -156,7 +154,7 @@ MENTIONS = (
 
 @cache
 def _model() -> tuple[object, float]:
-    """A linear model of *toxic* over words, and its cut from validation, as in the exercise's cell."""
+    """A linear model of *toxic* over words, and its threshold from validation, as in the exercise's cell."""
     rows = tables("wiki-toxicity")
     model = baselines.pipeline("tfidf").fit(rows["train"]["text"], rows["train"]["toxic"])
     early = model.predict_proba(rows["validation"]["text"])[:, [1]]
@@ -170,11 +168,11 @@ def _is_toxic(texts: list[str]) -> list[int]:
 
 @cache
 def _rows() -> pd.DataFrame:
-    """Comments of both test splits: split, text, toxic, said, mention."""
+    """Comments of both test splits: split, text, toxic, predicted, mention."""
     wiki = tables("wiki-toxicity")
     parts = [wiki[split].assign(split=split) for split in ("test", "test_natural")]
     rows = pd.concat(parts, ignore_index=True)[["split", "text", "toxic"]]
-    rows["said"] = _is_toxic(rows["text"])
+    rows["predicted"] = _is_toxic(rows["text"])
     rows["mention"] = rows["text"].str.contains(MENTIONS, flags=re.IGNORECASE)
     return rows
 
@@ -183,27 +181,29 @@ def _rows() -> pd.DataFrame:
 def sort_alarms(answer: Answer) -> Iterator[str]:
     """Returns {"causes", "largest"}: the cause of each of six false alarms, and the largest cause of all."""
     record = answer.record(["causes", "largest"])
-    said = record["causes"]
-    if not isinstance(said, list | tuple) or len(said) != len(READING):
+    causes_given = record["causes"]
+    if not isinstance(causes_given, list | tuple) or len(causes_given) != len(READING):
         raise CheckFailed(f"`causes` should be a list of {len(READING)} causes, in the order of the comments.")
-    for number, (cause, (_, right, question)) in enumerate(zip(said, READING, strict=True), 1):
+    for number, (cause, (_, right, question)) in enumerate(zip(causes_given, READING, strict=True), 1):
         if not isinstance(cause, str) or cause not in CAUSES:
-            raise CheckFailed(f"Comment {number}: {short(cause)} is none of the causes. They are: {', '.join(CAUSES)}.")
+            raise CheckFailed(
+                f"Comment {number}: {short(cause)} is not one of the causes. They are: {', '.join(CAUSES)}."
+            )
         if cause != right:
-            raise CheckFailed(f"Comment {number}: {question} You say {cause!r}.")
+            raise CheckFailed(f"Comment {number}: {question} Your answer is {cause!r}.")
     yield "six comments read"
-    alarms = _rows().query("toxic == 0 and said == 1")
+    alarms = _rows().query("toxic == 0 and predicted == 1")
     causes = pd.Series(robustness.causes(alarms["text"])).value_counts().drop(["not read", "other"])
     largest = answer.choice(record, "largest", CAUSES)
     if largest == "other":
-        raise CheckFailed("'other' is no cause but what is left. Which cause with a name has most alarms?")
+        raise CheckFailed("'other' is what is left. Which named cause has most alarms?")
     if largest != causes.idxmax():
         raise CheckFailed(f"{causes.get(largest, 0)} of the alarms are of {largest!r}. Count them all; which has most?")
     yield "and the largest cause counted"
 
 
 def _interval(rows: pd.DataFrame) -> tuple[float, float]:
-    low, high = calibration.wilson(rows["said"].sum(), len(rows))
+    low, high = calibration.wilson(rows["predicted"].sum(), len(rows))
     return float(low), float(high)
 
 
@@ -216,35 +216,37 @@ def whom_it_hits(answer: Answer) -> Iterator[str]:
     right = {}
     for key, is_mention in {"mention": True, "others": False}.items():
         mine = harmless[harmless["mention"] == is_mention]
-        alarms = harmless.query("split == 'test_natural' and said == 1")
+        alarms = harmless.query("split == 'test_natural' and predicted == 1")
         share = calibration.wilson((alarms["mention"] == is_mention).sum(), len(alarms))
         right[key] = _interval(mine[mine["split"] == "test_natural"])
         hints = {
-            f"`{key}` puts both splits into one pot. In the enriched one more is flagged, whoever is mentioned, and it "
-            "holds more mentions: the difference between splits looks like one between people.": _interval(mine),
-            f"`{key}` was measured on the enriched test. The rule speaks of rows as the site draws them.": _interval(
-                mine[mine["split"] == "test"]
-            ),
+            f"`{key}` pools both splits. The enriched one has more flagged comments, with and without mentions, and "
+            "more mentions: the difference between the splits looks like one between groups of "
+            "people.": _interval(mine),
+            f"`{key}` was measured on the enriched test. The rule is about comments as they come on the "
+            "site.": _interval(mine[mine["split"] == "test"]),
             f"`{key}` counts toxic comments too. A false alarm is one about a *harmless* comment.": _interval(
                 natural[natural["mention"] == is_mention]
             ),
-            f"`{key}` is a share of *flagged* comments. Asked is which share of comments of that kind is flagged.": (
+            f"`{key}` is a share of *flagged* comments. Return the share of comments of that kind that is flagged.": (
                 tuple(map(float, share))
             ),
         }
-        otherwise = f"`{key}` is not Wilson's interval of the share that is flagged, of harmless comments of that kind."
+        otherwise = (
+            f"`{key}` is not the Wilson interval of the share of harmless comments of that kind that is flagged."
+        )
         compare(answer.as_pair(record[key], f"`{key}`"), right[key], hints, otherwise, 0.006)
     yield "harmless comments of the site, with and without a mention"
     (low, high), (_, others) = right["mention"], right["others"]
     rule = "stop" if low > others else "release" if high <= 0.2 else "collect"
     why = {
-        "stop": "Do the two intervals lie apart? Your rule asks for that before it condemns the filter.",
-        "release": "At worst, how many harmless comments with a mention are flagged? Your rule sets a limit to that.",
-        "collect": "By your rule these rows are enough for a verdict. Look at the two intervals again.",
+        "stop": "Are the two intervals apart? Your rule stops the filter only then.",
+        "release": "At worst, how many harmless comments with a mention are flagged? Your rule has a limit for that.",
+        "collect": "By your rule these rows are enough to decide. Look at the two intervals again.",
     }
     if decision != rule:
         raise CheckFailed(why[decision])
-    yield "as much as these rows can say"
+    yield "the decision that the rule gives"
 
 
 @item
@@ -263,25 +265,28 @@ def failure_rate(answer: Answer, seed: int = 0) -> Iterator[str]:
         changed = np.array([new != old for new, old in zip(attacked, texts, strict=True)])
         cases, failed = before & changed, before & changed & ~after
         hints = {
-            "That is how often the model *holds*. Asked is how often the attack works.": 1 - failed.sum() / cases.sum(),
-            "You count comments that the model had missed as they stood. The attack did not do that.": (
+            "That is how often the attack *fails*. Return how often it works.": 1 - failed.sum() / cases.sum(),
+            "You count comments that the model missed before the attack. The attack did not cause that.": (
                 (changed & ~after).sum() / changed.sum()
             ),
-            "You count all comments as cases. The attack had nothing to change in some, and some were missed anyway.": (
+            "You count all comments as cases. The attack does not change some of them, and some were missed before.": (
                 failed.sum() / len(texts)
             ),
-            "Comments in which the attack changes nothing are no cases: they make the model look strong.": (
+            "Comments that the attack does not change are not cases: they make the model look robust.": (
                 failed.sum() / before.sum()
             ),
-            "That is the share that is missed after the attack, of all comments. How many were missed before?": (
+            "That is the share of all comments that is missed after the attack. How many were missed before?": (
                 (~after).mean()
             ),
-            "You divide by all that were changed. Count only those of them that were found as they stood.": (
+            "You divide by all changed comments. Count only those that the model found before the attack.": (
                 failed.sum() / changed.sum()
             ),
             "That is a number of comments, not a share of the cases.": failed.sum(),
         }
-        otherwise = f"Against {kind!r} the rate is off. Which comments are cases, and which of them have failed?"
+        otherwise = (
+            f"Against {kind!r} the rate is wrong. Which comments are cases, and which of them are missed "
+            "after the attack?"
+        )
         compare(answer.number(_is_toxic, texts, attack), failed.sum() / cases.sum(), hints, otherwise)
-    yield "only comments that were found, and that the attack changes"
-    yield "the share that slips through"
+    yield "only comments that were found before, and that the attack changes"
+    yield "the share that is missed after it"

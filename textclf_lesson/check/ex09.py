@@ -16,8 +16,8 @@ from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 __getattr__ = guess(__name__)
 
 SENTENCES = 20
-COVERED = 0.25  # of a sentence's words
-HEADS = ((0, 2), (2, 3), (4, 7))  # layer and head: the one of lesson 9.2, and two that are less tidy
+COVERED = 0.25  # share of a sentence's tokens
+HEADS = ((0, 2), (2, 3), (4, 7))  # layer and head: the one of lesson 9.2, and two with a less clear pattern
 BEFORE, ITSELF, AFTER, SPECIAL = "the token before", "the token itself", "the token after", "[CLS] or [SEP]"
 
 
@@ -71,28 +71,30 @@ def head_attention(answer: Answer, seed: int = 0) -> Iterator[str]:
         scores, d = q @ k.T, q.shape[1]
         right = _softmax(scores / np.sqrt(d), 1)
         hints = {
-            "Your columns add up to one. A token shares out its own look, so each *row* must.": _softmax(
+            "Your columns sum to one. Each token distributes its own attention, so each *row* must.": _softmax(
                 scores / np.sqrt(d), 0
             ),
-            "Row and column are swapped: row i is the token that looks, with its query.": right.T,
-            "That is what keys look for in queries. The rows belong to q.": _softmax(scores.T / np.sqrt(d), 1),
-            "The square root of d is missing: without it long vectors make every look a stare.": _softmax(scores, 1),
+            "Rows and columns are swapped: row i belongs to the query of token i.": right.T,
+            "You multiply k by q. The rows belong to q.": _softmax(scores.T / np.sqrt(d), 1),
+            "The square root of d is missing: without it, attention goes to one token almost alone.": _softmax(
+                scores, 1
+            ),
             "You divide by d, not by its square root.": _softmax(scores / d, 1),
-            "Those are the scores. A softmax makes shares of them.": scores / np.sqrt(d),
-            "All entries together add up to one; each row should.": _softmax(scores.ravel() / np.sqrt(d), 0).reshape(
+            "Those are the scores. Apply a softmax to each row.": scores / np.sqrt(d),
+            "All entries together sum to one; each row should.": _softmax(scores.ravel() / np.sqrt(d), 0).reshape(
                 right.shape
             ),
         }
         got = answer.array(q, k, shape=right.shape)
         where = f"For head {head} of layer {layer} on a real sentence it is not the softmax of q · k / √d."
         compare(got, right, hints, where, 1e-5)
-    yield "each row shared out whole"
+    yield "each row sums to one"
     yield "as the model itself computes it"
     if not close(answer.array(40 * q, 40 * k, shape=right.shape), _softmax(1600 * scores / np.sqrt(d), 1), 1e-5):
         raise CheckFailed(
-            "With large numbers it is no longer right: take the largest score of a row from it before exp."
+            "With large numbers it is no longer right: subtract the largest score of each row before exp."
         )
-    yield "finite for large numbers, too"
+    yield "finite for large numbers too"
 
 
 @item
@@ -104,20 +106,20 @@ def habits(answer: Answer, seed: int = 0) -> Iterator[str]:
         right, all_look = _habits(weights), _habits(weights, slice(None))
         got = answer.array(weights, shape=right.shape)
         hints = {
-            "Rows and columns are swapped: weights[head, i, j] is how much i looks at j.": _habits(
+            "Rows and columns are swapped: weights[head, i, j] is the attention of token i to token j.": _habits(
                 weights.transpose(0, 2, 1)
             ),
-            "You let [CLS] and [SEP] look as well. The mean is over words only.": all_look,
-            "Before and after are swapped: what stands before token i is token i − 1.": right[:, [2, 1, 0, 3]],
+            "You include the rows of [CLS] and [SEP]. The mean is over words only.": all_look,
+            "Before and after are swapped: before token i comes token i − 1.": right[:, [2, 1, 0, 3]],
             "For [CLS] or [SEP] add the two shares; you give their mean.": right * [1, 1, 1, 0.5],
-            "Those are sums over the words. Asked is a mean: what one word does.": right * (weights.shape[1] - 2),
+            "Those are sums over the words. Return the mean over words.": right * (weights.shape[1] - 2),
         }
         wrong = [name for name, mine, true in zip(names, got.T, right.T, strict=True) if not close(mine, true, 1e-5)]
         special = weights[:, 1:-1]
         if wrong == [SPECIAL] and any(close(got[:, 3], special[..., end].mean(axis=1), 1e-5) for end in (0, -1)):
-            raise CheckFailed("The last column counts only one of [CLS] and [SEP]. A head may park at either.")
-        compare(got, right, hints, f"In layer {layer} the column for {' and '.join(wrong)} is off.", 1e-5)
-        yield "the first layer reads its neighbours" if layer == 0 else "later ones park at [CLS] and [SEP]"
+            raise CheckFailed("The last column counts only one of [CLS] and [SEP]. Add the attention to both.")
+        compare(got, right, hints, f"In layer {layer} the column for {' and '.join(wrong)} is wrong.", 1e-5)
+        yield "the first layer attends to neighbours" if layer == 0 else "a later one to [CLS] and [SEP]"
 
 
 def _habits(weights: np.ndarray, words: slice = slice(1, -1)) -> np.ndarray:
@@ -131,7 +133,7 @@ def _habits(weights: np.ndarray, words: slice = slice(1, -1)) -> np.ndarray:
 
 @item
 def cls_flow(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes the attention of all layers (layers, heads, tokens, tokens) and the share kept; returns [CLS]'s parts."""
+    """Takes attention (layers, heads, tokens, tokens) and the share kept; returns the parts of [CLS], (tokens,)."""
     weights, tokens = _seen(seed), _seen(seed).shape[-1]
     same = np.eye(tokens)
 
@@ -145,30 +147,32 @@ def cls_flow(answer: Answer, seed: int = 0) -> Iterator[str]:
     for kept in (0.3, 0.8):
         right = flow(kept, mean)[0]
         hints = {
-            "You multiply in the wrong order: the last layer looks at what the first has mixed, not the other way "
+            "You multiply in the wrong order: the last layer mixes what the first one made, not the other way "
             "round.": flow(kept, mean[::-1])[0],
-            "That is who collects from [CLS], a column. What it is made of stands in its row.": flow(kept, mean)[:, 0],
-            "Nothing passes on untouched: where does `kept` stand?": flow(0, mean)[0],
-            "The shares are swapped: `kept` is what passes on untouched.": flow(1 - kept, mean)[0],
-            "That is one layer, the last. Follow it through all of them.": flow(kept, mean[-1:])[0],
-            "`kept` is not always a half.": flow(0.5, mean)[0],
+            "That is the column of [CLS]: what other tokens take from it. What [CLS] is made of is in its row.": flow(
+                kept, mean
+            )[:, 0],
+            "Nothing is passed on unchanged: where is `kept` in your formula?": flow(0, mean)[0],
+            "The shares are swapped: `kept` is what is passed on unchanged.": flow(1 - kept, mean)[0],
+            "That is the last layer alone. Multiply the matrices of all layers.": flow(kept, mean[-1:])[0],
+            "`kept` is not always 0.5.": flow(0.5, mean)[0],
         }
         got = answer.array(weights, kept, shape=(tokens,))
         if abs(got.sum() - 1) > 1e-4 and not any(close(got, wrong, 1e-5) for wrong in hints.values()):
             raise CheckFailed(
-                f"The parts should add up to one; yours give {got.sum():.3g}. Is the *mean* of heads taken?"
+                f"The parts should sum to one; yours give {got.sum():.3g}. Do you take the *mean* of the heads?"
             )
         compare(got, right, hints, f"With kept = {kept:g} it is not what rollout gives.", 1e-5)
     yield "the first layer first"
-    yield "what is kept and what is collected make one"
+    yield "the parts sum to one"
     if not close(answer.array(weights, 1.0, shape=(tokens,)), same[0], 1e-5):
-        raise CheckFailed("If all is kept, [CLS] stays what it was: itself, and nothing else.")
-    yield "if all is kept, nothing moves"
+        raise CheckFailed("With kept = 1, [CLS] consists of itself alone.")
+    yield "with kept = 1, nothing is mixed"
 
 
 @cache
 def _left() -> dict[str, np.ndarray]:
-    """How probable each sentence's verdict is when the words that an explanation names are covered."""
+    """The probability of each sentence's predicted label once the words that an explanation names are masked."""
     from textclf_lesson.evaluate import explain
 
     some, found = _sentences()[:SENTENCES], {}
@@ -201,35 +205,37 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 @item
 def show_which(answer: Answer) -> Iterator[str]:
     """Returns {"show", "gain", "passes", "when"}: which explanation is shown, and on what evidence."""
-    said = answer.record(["show", "gain", "passes", "when"])
-    show = answer.choice(said, "show", ("attention", "occlusion"))
-    when = answer.choice(said, "when", ("always", "on demand"))
+    record = answer.record(["show", "gain", "passes", "when"])
+    show = answer.choice(record, "show", ("attention", "occlusion"))
+    when = answer.choice(record, "when", ("always", "on demand"))
     left = _left()
     fell = left["attention"] - left["occlusion"]
     low, high = _interval(fell)
     if show == "attention" and low > 0:
         raise CheckFailed(
-            "Cover the words that attention names, and the verdict falls clearly less than with those of "
+            "If the words that attention names are masked, the probability falls clearly less than with those of "
             "occlusion. Would you show people words that did not decide?"
         )
-    yield "the words that decide"
-    gain = answer.as_pair(said["gain"], "`gain`")
+    yield "the words that change the probability more"
+    gain = answer.as_pair(record["gain"], "`gain`")
     unpaired = 3.92 * np.sqrt(left["attention"].var() / SENTENCES + left["occlusion"].var() / SENTENCES)
     if abs(sum(gain) + low + high) < 0.05 < abs(low + high):
-        raise CheckFailed("The sign is turned: `gain` is how much *lower* it falls, attention minus occlusion.")
+        raise CheckFailed(
+            "The sign is turned: `gain` is the probability left by attention minus that left by occlusion."
+        )
     if close(gain, (np.quantile(fell, 0.025), np.quantile(fell, 0.975)), 0.02):
-        raise CheckFailed("That is how much single sentences differ. Asked is the interval of their *mean*: draw it.")
+        raise CheckFailed("That is the range of single sentences. Return the interval of their *mean*, by bootstrap.")
     if abs(sum(gain) - low - high) < 0.05 and abs(gain[1] - gain[0] - unpaired) < 0.02 < abs(high - low - unpaired):
-        raise CheckFailed("Draw sentences once, and take both explanations of each: the interval is to be paired.")
+        raise CheckFailed("Draw sentences once, and take both explanations of each: the interval should be paired.")
     compare(gain, (low, high), {}, "`gain` is not the paired 95 % interval of attention minus occlusion.", 0.02)
-    yield "by an interval that does not hold zero"
-    passes, tokens = answer.as_number(said["passes"], "`passes`"), left["tokens"].mean()
+    yield "by an interval without zero"
+    passes, tokens = answer.as_number(record["passes"], "`passes`"), left["tokens"].mean()
     hints = {
-        "Once for the sentence as it is comes on top.": tokens,
+        "Add one pass for the sentence as it is.": tokens,
         "`passes` is a mean over the sentences, not the sum of all.": (tokens + 1) * SENTENCES,
-        "[CLS] and [SEP] are covered, too.": tokens - 1,
+        "[CLS] and [SEP] are masked too.": tokens - 1,
     }
     compare(passes, tokens + 1, hints, "`passes`: one for the sentence, and one for each of its tokens.", 0.004)
     if when == "always":
-        raise CheckFailed("More than five passes for a sentence: what does your rule say of that?")
-    yield "and what it costs"
+        raise CheckFailed("More than five passes for a sentence: what does your rule say about that?")
+    yield "and its cost in passes"

@@ -21,13 +21,13 @@ INPUTS = ["input_ids", "attention_mask"]
 
 @cache
 def _network() -> Any:
-    """The film classifier as a network of torch: each word votes, as its weight says."""
+    """The film classifier as a torch network: each word adds its weight to the logits."""
     import torch
 
     class Votes(torch.nn.Module):
-        """Each word votes for each class; the logits are the sums.
+        """The logits are the sums of the words' weights.
 
-        votes: float, shape (words, classes); its first row is the padding's and counts for nothing. start: (classes,).
+        votes: float, shape (words, classes); the first row is for padding. start: shape (classes,).
         """
 
         def __init__(self, votes: np.ndarray, start: np.ndarray):
@@ -71,14 +71,15 @@ def export_file(answer: Answer, seed: int = 0) -> Iterator[str]:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(bytes.fromhex(value.hex()), options, providers=["CPUExecutionProvider"])
-    except Exception:  # onnxruntime has a dozen kinds, without a common one
+    except Exception:  # onnxruntime has a dozen exceptions, without a common class
         raise CheckFailed("ONNX Runtime cannot read these bytes. Do they come from torch.onnx.export?") from None
     names = [entry.name for entry in session.get_inputs()]
     outputs = [entry.name for entry in session.get_outputs()]
     if sorted(names) != sorted(INPUTS) or outputs != ["logits"]:
         raise CheckFailed(
-            f"The inputs are called {', '.join(names)}, the output {', '.join(outputs)}. Whoever loads the file will "
-            "ask for input_ids, attention_mask and logits: give names."
+            f"The inputs are called {', '.join(names)}, the output {', '.join(outputs)}. The program that "
+            "loads the file "
+            "needs input_ids, attention_mask and logits: give names."
         )
     yield "inputs and output have names"
     for what, some in {
@@ -105,7 +106,7 @@ def export_file(answer: Answer, seed: int = 0) -> Iterator[str]:
 
 @item
 def same_answers(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes torch's logits, those of an export, and a tolerance; returns whether it is the same model."""
+    """Takes torch's logits, those of an export, and a tolerance; returns whether they agree."""
     model, test = film_classifier(), tables("movie-snippets")["test"]
     margin = model.decision_function(test["text"].sample(400, random_state=seed))
     expected = np.stack([-margin, margin], axis=1) / 2
@@ -114,45 +115,46 @@ def same_answers(answer: Answer, seed: int = 0) -> Iterator[str]:
     one_off[7 + seed, 0] += 0.02
     not_there[11 + seed] = np.nan
 
-    def said(found: np.ndarray) -> bool:
+    def agrees(found: np.ndarray) -> bool:
         value = answer.as_number(answer(expected, found, 1e-3))
         if value not in (0, 1):
-            raise CheckFailed(f"Return True or False; yours is {value:.4g}.")
+            raise CheckFailed(f"Return True or False; you return {value:.4g}.")
         return bool(value)
 
-    if not said(expected + noise):
+    if not agrees(expected + noise):
         raise CheckFailed(
-            "Numbers added in another order differ in the sixth digit, which is no other model. How far off may "
-            "a logit be?"
+            "Sums in another order differ in the sixth digit; it is the same model. How far apart may two logits be?"
         )
     yield "the last digits may differ"
-    off = [said(expected + shift) for shift in (0.5, -0.5)]
+    off = [agrees(expected + shift) for shift in (0.5, -0.5)]
     if all(off):
-        raise CheckFailed("The labels agree, but all logits are off by a half. Compare the logits themselves.")
+        raise CheckFailed("The labels agree, but all logits differ by 0.5. Compare the logits themselves.")
     if any(off):
         raise CheckFailed(
-            "All logits are off by a half in one direction, and you say True. What has the sign to do with it?"
+            "All logits differ by 0.5 in one direction, and you return True. Compare the absolute difference."
         )
-    yield "labels alone prove nothing"
-    if said(one_off):
-        raise CheckFailed("One logit of eight hundred is off by twenty tolerances. A mean hides it; ask for the worst.")
-    yield "the worst logit counts"
-    if said(not_there):
-        raise CheckFailed("Some logits are NaN, and you say True: with a NaN both `<` and `>` are False.")
-    yield "a NaN is not near"
+    yield "equal labels are not enough"
+    if agrees(one_off):
+        raise CheckFailed("One logit of eight hundred differs by twenty tolerances. A mean hides it; use the maximum.")
+    yield "the largest difference counts"
+    if agrees(not_there):
+        raise CheckFailed("Some logits are NaN, and you return True: with a NaN both `<` and `>` are False.")
+    yield "a NaN is a difference"
     few = expected[:1]
     try:
         fooled = bool(answer.as_number(answer(np.repeat(few, 400, axis=0), few, 1e-3)))
     except CheckFailed:
-        raise CheckFailed("For logits of too few texts return False; yours ends in an error.") from None
+        raise CheckFailed("For logits of too few texts return False; your function raises an error.") from None
     if fooled:
-        raise CheckFailed("The export answered one text of four hundred, and you say True: NumPy repeated its row.")
-    yield "each text has its answer"
+        raise CheckFailed(
+            "The export returned one row for four hundred texts, and you return True: NumPy repeated the row."
+        )
+    yield "one row for each text"
 
 
 @item
 def on_your_mix(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes shares of texts, torch's ms and a variant's factors, by shape; returns the factor on the mix."""
+    """Takes shares of texts, torch's ms and a variant's factors, by shape; returns the speed-up on the mix."""
     table = evidence.study("benchmarks/export")["table"]
     rng = np.random.default_rng(seed)
     shapes = ["1×16", "1×128", "1×512"]
@@ -167,34 +169,35 @@ def on_your_mix(answer: Answer, seed: int = 0) -> Iterator[str]:
         total, means = sum(before.values()), {shape: ms[shape] / times[shape] for shape in shapes}
         right = total / sum(after.values())
         hints = {
-            "That is the mean of the factors. Nobody waits for a factor; add up the milliseconds.": sum(
+            "That is the mean of the factors. Times add up, not factors: sum the milliseconds.": sum(
                 shares[shape] * times[shape] for shape in shapes
             ),
-            "You weigh by how many texts there are, but a page takes longer than a remark: it is milliseconds that "
-            "add up.": 1 / sum(shares[shape] / times[shape] for shape in shapes),
-            "You weigh the factors by torch's time. The time that is left is a sum of quotients.": sum(
+            "You weight by the number of texts, but a page takes longer than a remark: the milliseconds add up.": 1
+            / sum(shares[shape] / times[shape] for shape in shapes),
+            "You weight the factors by torch's time. The variant's time is a sum of quotients.": sum(
                 before[shape] * times[shape] for shape in shapes
             )
             / total,
-            "All lengths count alike in yours. Where does `shares` stand?": sum(ms.values()) / sum(means.values()),
-            "That is the best factor of all, which is what advertisements show.": max(times.values()),
+            "All lengths count the same in yours. Where is `shares` in your formula?": sum(ms.values())
+            / sum(means.values()),
+            "That is the largest factor of all, for one length only.": max(times.values()),
             "It is upside down: more than one should mean faster.": 1 / right,
         }
         otherwise = f"For {row['variant']} it is not torch's time for the mix, divided by the variant's."
         compare(answer.number(shares, ms, times), right, hints, otherwise)
     yield "milliseconds add up, factors do not"
-    yield "the long texts decide"
+    yield "long texts take most of the time"
 
 
 # --- quantising -------------------------------------------------------------------------------------------------------
 
 BITS = (8, 6, 4, 3, 2)
-MAY_BE_LOST = 0.01  # of accuracy
+MARGIN = 0.01  # the largest loss of accuracy that the rule allows
 
 
 @cache
 def _matrix() -> np.ndarray:
-    """A real matrix of MiniLM, shape (1536, 384): what a layer's inner part is multiplied by."""
+    """A weight matrix of MiniLM, shape (1536, 384): the output layer of a feed-forward block."""
     from safetensors import safe_open
 
     from textclf_lesson.assets import cache
@@ -212,22 +215,22 @@ def int8_columns(answer: Answer, seed: int = 0) -> Iterator[str]:
     largest = np.abs(matrix)
     right = largest.max(axis=0) / 127
     hints = {
-        "All columns share one scale. A single large weight then makes the steps coarse for everybody.": np.full(
+        "All columns share one scale. Then a single large weight makes the steps of all columns coarse.": np.full(
             96, largest.max() / 127
         ),
-        "The scale divides the largest weight by 127: −128 stays unused, so that zero is in the middle.": right
+        "The scale divides the largest weight by 127: −128 is not used, so that the range is symmetric.": right
         * 127
         / 128,
-        "You use all 255 steps above zero. Half of them are for negative weights.": right * 127 / 255,
-        "The largest weight is the largest *without its sign*.": matrix.max(axis=0) / 127,
-        "Those are one over the scales.": 1 / right,
+        "You divide by 255. Half of the steps are for negative weights.": right * 127 / 255,
+        "The largest weight is the largest *absolute* value.": matrix.max(axis=0) / 127,
+        "Those are the reciprocals of the scales.": 1 / right,
     }
     compare(scale, right, hints, "The scales are not max |x| / 127 of each column.", 1e-5)
     yield "a scale for each column"
     wanted = np.round(matrix / right)
     hints = {
-        "You cut the digits off. Rounding to the nearest halves the error.": np.trunc(matrix / right),
-        "np.floor always goes down, and so shifts every weight. Round to the nearest.": np.floor(matrix / right),
+        "You truncate. Rounding to the nearest halves the error.": np.trunc(matrix / right),
+        "np.floor always rounds down, and so shifts every weight. Round to the nearest.": np.floor(matrix / right),
     }
     compare(q, wanted, hints, "The whole numbers are not round(x / s).", 1e-9)
     yield "rounded to the nearest"
@@ -236,10 +239,10 @@ def int8_columns(answer: Answer, seed: int = 0) -> Iterator[str]:
     with np.errstate(all="ignore"):
         q, scale = _whole(answer, answer(empty), matrix.shape)
     if not np.isfinite(scale).all() or (scale == 0).any():
-        raise CheckFailed("One column is all zero, and so is its scale. Whoever divides by it gets NaN: take another.")
+        raise CheckFailed("One column is all zero, and so is its scale; division gives NaN. Use another scale there.")
     if q[:, 5].any():
-        raise CheckFailed("A column of zeros should stay one.")
-    yield "a column of zeros does no harm"
+        raise CheckFailed("A column of zeros should stay zero.")
+    yield "a column of zeros stays zero"
 
 
 def _whole(answer: Answer, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -248,76 +251,74 @@ def _whole(answer: Answer, value: Any, shape: tuple[int, int]) -> tuple[np.ndarr
     forms = ("array", "Tensor", "list", "float", "float32", "float64")
     q, scale = (np.asarray(part) if kind(part) in forms else None for part in value)
     if q is None or q.shape != shape:
-        raise CheckFailed(f"The whole numbers should be an array of the matrix' shape, {shape}.")
+        raise CheckFailed(f"The whole numbers should be an array of the same shape as the matrix, {shape}.")
     if q.dtype != np.int8:
         raise CheckFailed(f"The whole numbers should be of the type int8, one byte each; yours are {q.dtype}.")
     if scale is not None and scale.shape in [(shape[0],), (shape[0], 1)]:
-        raise CheckFailed(
-            "That is a scale for each *row*. A column is what one output is made of: axis 0 is the way down."
-        )
+        raise CheckFailed("That is a scale for each *row*. A column makes one output: take the maximum over axis 0.")
     if scale is None or scale.dtype.kind not in "fiu" or scale.size not in (1, shape[1]):
         raise CheckFailed(f"The scales should be {shape[1]} numbers, one for each column.")
     return q.astype(float), np.broadcast_to(scale.ravel().astype(float), shape[1:])
 
 
 @cache
-def _said() -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """The truth of the test sentences, and what the classifier says with weights of so many bits; 32 are floats."""
+def _predictions() -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """True labels of the test sentences, and predictions with weights of each number of bits; 32 means floats."""
     model, test = film_classifier(), tables("movie-snippets")["test"]
     rows, weights = model[:-1].transform(test["text"]), model[-1].coef_[0]
-    said = {32: model.predict(test["text"])}
+    predictions = {32: model.predict(test["text"])}
     for bits in BITS:
         scale = np.abs(weights).max() / (2 ** (bits - 1) - 1)
-        said[bits] = (rows @ (scale * np.round(weights / scale)) + model[-1].intercept_[0] > 0).astype(int)
-    return test["label"].to_numpy(), said
+        predictions[bits] = (rows @ (scale * np.round(weights / scale)) + model[-1].intercept_[0] > 0).astype(int)
+    return test["label"].to_numpy(), predictions
 
 
 @cache
 def _lost(bits: int) -> tuple[float, float]:
-    truth, said = _said()
-    gap = metrics.difference(truth, said[32], said[bits])
+    truth, predictions = _predictions()
+    gap = metrics.difference(truth, predictions[32], predictions[bits])
     return gap.low, gap.high
 
 
 @item
 def how_few_bits(answer: Answer) -> Iterator[str]:
     """Returns {"bits", "lost", "changed"}: how many bits a weight gets, and on what evidence."""
-    said = answer.record(["bits", "lost", "changed"])
-    bits = answer.as_number(said["bits"], "`bits`")
+    record = answer.record(["bits", "lost", "changed"])
+    bits = answer.as_number(record["bits"], "`bits`")
     if bits not in BITS:
         raise CheckFailed(f"`bits` should be one of {', '.join(map(str, BITS))}.")
-    bits, (truth, labels) = int(bits), _said()
+    bits, (truth, labels) = int(bits), _predictions()
     low, high = _lost(bits)
-    if low <= -MAY_BE_LOST and high >= 0:
+    if low <= -MARGIN and high >= 0:
         raise CheckFailed(
-            f"With {bits} bits the interval holds zero, but it also holds a loss of {-100 * low:.1f} points. Your rule "
+            f"With {bits} bits the interval holds zero, but also a loss of {-100 * low:.1f} points. Your rule "
             "allows one."
         )
-    if low <= -MAY_BE_LOST:
+    if low <= -MARGIN:
         raise CheckFailed(f"With {bits} bits up to {-100 * low:.0f} points may be lost. Your rule allows one.")
-    if any(fewer < bits and _lost(fewer)[0] > -MAY_BE_LOST for fewer in BITS):
-        raise CheckFailed(f"{bits} bits keep your rule, and so do fewer. Go through the intervals of all.")
-    yield "the fewest that keep the rule"
-    lost = answer.as_pair(said["lost"], "`lost`")
+    if any(fewer < bits and _lost(fewer)[0] > -MARGIN for fewer in BITS):
+        raise CheckFailed(f"{bits} bits satisfy your rule, and so do fewer. Look at all intervals.")
+    yield "the fewest bits that satisfy the rule"
+    lost = answer.as_pair(record["lost"], "`lost`")
     if abs(lost[0]) < 1e-9 and abs(lost[1]) < 1e-9:
-        raise CheckFailed("An interval without width? A handful of texts cannot show what is lost; take all.")
+        raise CheckFailed("The interval has no width. A handful of texts cannot show a loss; use all.")
     hints = {"`lost` has its sign turned: it is few bits minus floats.": (-high, -low)}
     compare(lost, (low, high), hints, f"`lost` is not the paired interval of {bits} bits minus floats.", 0.002)
     yield "shown on all test sentences"
     changed = (labels[bits] != labels[32]).mean()
     gap = abs((labels[bits] == truth).mean() - (labels[32] == truth).mean())
     hints = {
-        "That is how the *accuracy* changed. Labels change in both directions, and cancel out in it.": gap,
-        "That is the share that stayed.": 1 - changed,
+        "That is the change of the *accuracy*. Changes in both directions cancel out in it.": gap,
+        "That is the share of labels that did not change.": 1 - changed,
         "`changed` should be a share between 0 and 1, not a percentage.": 100 * changed,
-        "`changed` counts against the floats' labels, not against the truth.": (labels[bits] != truth).mean(),
+        "`changed` compares with the labels of the float model, not with the truth.": (labels[bits] != truth).mean(),
     }
-    share = answer.as_number(said["changed"], "`changed`")
+    share = answer.as_number(record["changed"], "`changed`")
     compare(
         share,
         changed,
         hints,
-        f"`changed` is not the share of sentences whose label with {bits} bits is another than with floats.",
+        f"`changed` is not the share of sentences whose label with {bits} bits differs from that with floats.",
         0.0008,
     )
     yield "more labels change than the accuracy shows"

@@ -17,10 +17,10 @@ LARGEST = 64_000
 WRONG_BODIES = {
     "a misspelt key": b'{"txt": "A warm, funny film."}',
     "a number instead of a text": b'{"text": 42}',
-    "what is no JSON": b"text=A warm, funny film.",
+    "a body that is not JSON": b"text=A warm, funny film.",
     "a list instead of an object": b'["A warm, funny film."]',
     "the JSON word null": b"null",
-    "bytes that are no UTF-8": b'{"text": "\xff\xfe"}',
+    "bytes that are not UTF-8": b'{"text": "\xff\xfe"}',
     "a text of blanks only": b'{"text": "  "}',
 }
 
@@ -43,7 +43,7 @@ def answer_body(answer: Answer, seed: int = 0) -> Iterator[str]:
     right = classify([text])[0]
     if status != 200 or reply.get("label") != right:
         raise CheckFailed(
-            f"A good request should be answered with 200 and its label, {right!r}; you say {status} and "
+            f"A good request should be answered with 200 and its label, {right!r}; you return {status} and "
             f"{str(reply)[:60]}."
         )
     yield "a text gets its label"
@@ -54,24 +54,24 @@ def answer_body(answer: Answer, seed: int = 0) -> Iterator[str]:
             if f"`{answer.name}` raised " not in str(failed):
                 raise
             raise CheckFailed(
-                f"For {what} your handler ends in an exception. The sender reads 500, *the service is broken*, and "
-                "somebody is woken up. Whose fault is it?"
+                f"For {what} your handler raises an exception, so the sender gets 500, *the service is broken*. Whose "
+                "fault is it?"
             ) from None
         status, reply = _reply(answer, value, what)
         if status != 422:
-            raise CheckFailed(f"For {what} the status should be 422, the sender's mistake; yours is {status:g}.")
+            raise CheckFailed(f"For {what} the status should be 422, the sender's mistake; you return {status:g}.")
         if "text" not in str(reply.get("detail", "")):
             raise CheckFailed(
-                f"For {what} the sender is not told what to send: `detail` should be a sentence that names the key."
+                f"For {what} the message does not say what to send: `detail` should be a sentence that names the key."
             )
-    yield "whoever sends it wrong is told what to send"
+    yield "a wrong request gets 422 and says what to send"
     asked.clear()
     status, _ = _reply(answer, answer(json.dumps({"text": text * LARGEST}).encode(), classify), "a huge body")
     if asked:
-        raise CheckFailed("A body of some megabytes reached the model. Look at the size before anything else.")
+        raise CheckFailed("A body of several megabytes reached the model. Check the size first.")
     if status != 413:
         raise CheckFailed(f"A body of more than 64,000 bytes should get 413; it gets {status:g}.")
-    yield "nobody reads megabytes"
+    yield "too large a body gets 413"
 
     def broken(texts: list[str]) -> list[str]:
         raise RuntimeError("the model's file is damaged")
@@ -84,21 +84,21 @@ def answer_body(answer: Answer, seed: int = 0) -> Iterator[str]:
         status = 500
     if status != 500:
         raise CheckFailed(
-            f"Here the *model* broke, and the sender is told {status:g}. Whoever runs the service must hear of that: "
-            "catch only what a wrong request can cause."
+            f"Here the *model* raised an error, and you return {status:g}. The operators of the service must see it: "
+            "catch only errors that a wrong request can cause."
         )
-    yield "our own faults stay ours"
+    yield "an error of the model gets 500"
 
 
 def _reply(answer: Answer, value: Any, what: str) -> tuple[float, Mapping]:
     if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[1], Mapping):
-        raise CheckFailed(f"For {what} return two things, a status and a dictionary.")
+        raise CheckFailed(f"For {what} return a pair, (status, dictionary).")
     return answer.as_number(value[0], f"the status for {what}"), value[1]
 
 
 @item
 def serve_burst(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes requests (lists of texts), the room in the queue, the model; returns (status, results) of each request."""
+    """Takes requests (lists of texts), the queue's size in texts, the model; returns (status, results) for each."""
     sizes, room = ([3, 2, 4, 1, 2, 1], 8) if seed % 2 == 0 else ([2, 5, 3, 1, 4, 1], 8)
     texts, requests, passes = _texts(seed, sum(sizes)), [], []
     for size in sizes:
@@ -123,35 +123,32 @@ def serve_burst(answer: Answer, seed: int = 0) -> Iterator[str]:
     statuses = [answer.as_number(status, "a status") for status, _ in pairs]
     first, last = fits.index(False), len(fits) - 1 - fits[::-1].index(True)
     if all(status == 200 for status in statuses):
-        raise CheckFailed("You accept everything. A queue without an end makes everybody wait until they give up.")
+        raise CheckFailed("You accept everything. In a queue without a limit, everybody waits until they give up.")
     if statuses[first:] == [503] * (len(sizes) - first):
         raise CheckFailed(
-            "After the first refusal you refuse all others. A refused request takes no room: a small one that comes "
-            "later may still fit."
+            "After the first refusal you refuse all others. A refused request takes no space: a later, smaller one "
+            "may still fit."
         )
     if statuses[last] != 200 and statuses[:last] == [200 if fit else 503 for fit in fits[:last]]:
-        raise CheckFailed("A request that fills the queue to the last place still fits.")
+        raise CheckFailed("A request that fills the queue exactly still fits.")
     if statuses != [200 if fit else 503 for fit in fits]:
         raise CheckFailed(
-            f"Requests of {sizes} texts with room for {room}: the statuses should not be {list(map(int, statuses))}. "
-            "Count the room that accepted requests have taken."
+            f"Requests of {sizes} texts, a queue of {room}: the statuses should not be {list(map(int, statuses))}. "
+            "Subtract the texts of accepted requests only."
         )
-    yield "who finds no room is told at once"
+    yield "a request that does not fit gets 503"
     if len(passes) != 1:
-        raise CheckFailed(
-            f"The model was called {len(passes)} times. One pass over all accepted texts is what makes a burst quick."
-        )
+        raise CheckFailed(f"The model was called {len(passes)} times. One pass over all accepted texts is faster.")
     if len(passes[0]) != taken:
         raise CheckFailed(
-            f"The model was given {len(passes[0])} texts, but {taken} were accepted. Nobody waits for the others' "
-            "results."
+            f"The model got {len(passes[0])} texts, but {taken} were accepted. Leave out the refused ones."
         )
     yield "one pass for all"
     for own, fit, (_, results) in zip(requests, fits, pairs, strict=True):
         if not fit and results is not None:
-            raise CheckFailed("Beside a 503 stands None: there are no results.")
+            raise CheckFailed("With a 503 return None: there are no results.")
         if fit and (not isinstance(results, list | tuple | np.ndarray) or list(results) != [chances[t] for t in own]):
             raise CheckFailed(
-                "Somebody got other people's results. Where do the results of each request begin and end?"
+                "A request got the results of another. Where do the results of each request begin and end?"
             )
-    yield "to each their own results"
+    yield "each request gets its own results"

@@ -20,9 +20,9 @@ NOT_GRADED = "not-graded"  # tag of cells that train or measure, and that no ite
 
 @dataclass(frozen=True)
 class Item:
-    """One graded question: its name, the points it earns, and the test cell that judges it, hidden tests included.
+    """One graded question: its name, the points it earns, and the test cell that grades it, hidden tests included.
 
-    `artefact`: it is answered by a file that is handed in, and not by a function of the notebook.
+    `artefact`: it is answered by a file that is handed in, not by a function of the notebook.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Item:
 
     @property
     def wanted(self) -> list[str]:
-        """The names that the test takes from the submission: what it reads, and neither makes nor imports."""
+        """The names that the test takes from the submission: those it reads and neither defines nor imports."""
         names = [node for node in ast.walk(ast.parse(self.test)) if isinstance(node, ast.Name)]
         made = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
         for node in ast.walk(ast.parse(self.test)):
@@ -73,7 +73,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell of a submission that is run. `blank` is its grade id if it is one to fill in."""
+    """A code cell of a submission that is run. `blank` is its grade id if the learner has to fill it in, else None."""
 
     source: str
     blank: str | None
@@ -84,7 +84,7 @@ def read_assignments(folder: Path) -> dict[str, Assignment]:
     found = {path.stem: _assignment(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
     if not found:
         raise GradingError(
-            f"There are no solutions in {folder}. Grade in the folder of the course, or name them: --solutions DIR."
+            f"There are no solutions in {folder}. Grade in the course's folder, or name theirs: --solutions DIR."
         )
     return found
 
@@ -106,27 +106,27 @@ def _assignment(path: Path) -> Assignment:
 
 
 def notebook_cells(path: Path) -> list[dict]:
-    """The cells of a notebook file, read as plain JSON so that mangled metadata stop nobody.
+    """The cells of a notebook file, read as plain JSON, so that damaged metadata do no harm.
 
-    UTF-8 with or without a byte order mark, UTF-16 and UTF-32; nbformat 3 too. Raises Unreadable for a file that is no
-    notebook, and OSError for one that this machine cannot read, which is not the learner's fault.
+    UTF-8 with or without a byte order mark, UTF-16 and UTF-32; nbformat 3 too. Raises Unreadable for a file that is not
+    a notebook, and OSError for one that this machine cannot read, which is not the learner's fault.
     """
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
-        raise Unreadable("it is no file")  # a pipe, which might never end
+        raise Unreadable("it is not a file")  # a pipe, which might never end
     if about.st_size > LARGEST:
         raise Unreadable(f"the file is larger than {LARGEST / 1e6:g} MB")
     content = path.read_bytes()
     if not content.strip():
         raise Unreadable("the file is empty")
     if content.lstrip()[:1] == b"<":
-        raise Unreadable("the file is a web page and no notebook: download the notebook itself")
+        raise Unreadable("the file is a web page, not a notebook: download the notebook itself")
     try:
         notebook = json.loads(content)
         sheets = [notebook] if "cells" in notebook else notebook["worksheets"]  # of nbformat 3
         return [cell for sheet in sheets for cell in sheet["cells"] if isinstance(cell, dict)]
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise Unreadable(f"the file is no notebook ({type(problem).__name__})") from None
+        raise Unreadable(f"the file is not a notebook ({type(problem).__name__})") from None
 
 
 def cells_to_run(path: Path, assignment: Assignment) -> list[Cell]:
@@ -148,10 +148,10 @@ def cells_to_run(path: Path, assignment: Assignment) -> list[Cell]:
 
 
 def of_submission(path: Path, assignments: dict[str, Assignment], name: str = "") -> Assignment | None:
-    """The assignment that a file answers; None if nothing tells.
+    """The assignment that a file answers; None if it is unknown.
 
-    Its grade ids tell, else the whole stem of the assignment in its name (`name` may have the folders on the way too),
-    else the functions that it defines, where an editor has dropped the metadata and somebody has renamed the file.
+    It is found by the grade ids, else by the whole stem of the assignment in the name (`name` may include folders),
+    else by the functions that the file defines, for renamed files whose metadata an editor dropped.
     """
     try:
         cells = notebook_cells(path)
@@ -191,7 +191,7 @@ def _tags(cell: dict) -> list:
 
 
 def _is_python(cell: dict) -> bool:
-    """VS Code keeps cells in other languages, a shell's for one, in the same notebook."""
+    """VS Code keeps cells in other languages, shell cells for example, in the same notebook."""
     metadata = cell.get("metadata")
     vscode = metadata.get("vscode") if isinstance(metadata, dict) else None
     return not isinstance(vscode, dict) or vscode.get("languageId", "python") in ("python", None)

@@ -1,6 +1,6 @@
-"""What lies in a class's folder: the notebooks, those in archives too, and everything else with the reason why not.
+"""The files of a class's folder: notebooks, also those in archives, and others with the reason they are not graded.
 
-Of several versions of one notebook by one student the newest counts. Nothing is left out without a word.
+Of several versions of one notebook by one student the newest counts. Every file is graded or listed.
 """
 
 import filecmp
@@ -18,14 +18,14 @@ from textclf_lesson.grade.assignment import notebook_cells
 
 DEEPEST = 4  # archives inside archives
 LIKE_NOTEBOOKS = {".json", ".txt", ""}  # endings that browsers and mail programs give a notebook, or add to its own
-APART = 60  # seconds between two files below which their times tell nothing: they were copied or unpacked together
+APART = 60  # seconds; files closer in time were probably copied or unpacked together, so their order says nothing
 SHORTCUTS = {".gdoc", ".gnotebook", ".url", ".webloc", ".lnk", ".icloud", ".desktop"}
 UNFINISHED = {".crdownload", ".part", ".download", ".partial"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file: where it can be read, and its name from the class's folder on, through archives."""
+    """A file: its path, and its name relative to the class's folder, archives included."""
 
     path: Path
     name: str
@@ -33,7 +33,7 @@ class Found:
 
     @property
     def shown(self) -> str:
-        """Its name in the results: without the ending if that is a notebook's."""
+        """Its name in the results: without `.ipynb`."""
         name = self.name[: -len(".ipynb")] if self.name.endswith(".ipynb") else self.name
         return os.fsencode(name).decode("utf-8", "replace")
 
@@ -51,9 +51,9 @@ class HandedIn:
 
 
 def collect(path: Path, own: set[Path]) -> HandedIn:
-    """All that lies in a folder or an archive, or the one file. `own`: files and folders of the grader, left out."""
+    """All files of a folder or an archive, or the one file. `own`: the grader's files and folders, left out."""
     handed = HandedIn()
-    own = {place.resolve() for place in own}
+    own = {path.resolve() for path in own}
     if path.is_dir():
         _walk(path, "", handed, own, 0)
     else:
@@ -180,11 +180,11 @@ def _archive(found: Found, handed: HandedIn, depth: int) -> None:
 
 
 def newest(notebooks: list[Found], answers: Callable[[Found], str], stems: list[str]) -> HandedIn:
-    """Of each notebook the newest version, in the old order; `others` are the older ones.
+    """The newest version of each notebook, in the old order; `others` are the older ones.
 
-    `answers` names the assignment of a notebook, "" if nobody knows. Two files are versions of one notebook if Canvas
-    or Moodle name one student for both, or if they lie together and their names differ by the marks of a version only.
-    In the class's folder itself a name without a student's ("01_framing (1)") could be anybody's: both are graded.
+    `answers` gives the assignment of a notebook, "" if it is unknown. Two files are versions of one notebook if Canvas
+    or Moodle name one student for both, or if they are in one folder and their names differ only by version marks. In
+    the class's folder itself a name without a student's ("01_framing (1)") could be anybody's: both are graded.
     """
     groups: dict[tuple, list[tuple[Found, names.Named]]] = {}
     tops = {found.name.partition("/")[0] for found in notebooks}
@@ -206,7 +206,7 @@ def newest(notebooks: list[Found], answers: Callable[[Found], str], stems: list[
 
 
 def _counting(group: list, stems: list[str], root: str) -> list[list]:
-    """A group as it is if its files are versions of one notebook for sure, else each by itself."""
+    """The whole group if its files are certainly versions of one notebook, else each file by itself."""
     if len(group) == 1 or group[0][1].owner:
         return [group]
     base, folder = group[0][1].base, _folder(group[0][0].name)
@@ -257,6 +257,6 @@ def _stem(name: str) -> str:
 
 
 def _folder(name: str) -> str:
-    """The folders on the way; an archive counts as the folder that it was made of."""
+    """The folders of a name; an archive counts as a folder of its name."""
     parts = name.split("/")[:-1]
     return "/".join(part[: -len(Path(part).suffix)] if unpack.is_archive(part) else part for part in parts)

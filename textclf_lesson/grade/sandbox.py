@@ -8,6 +8,7 @@ in Python, not a determined attacker who writes machine code: docs/grading.md sa
 """
 
 import ctypes
+import errno
 import functools
 import json
 import os
@@ -29,11 +30,12 @@ from textclf_lesson.base.errors import Refused
 NAMESPACES = ["unshare", "--map-root-user", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 KEPT += ("OMP_NUM_THREADS", "TEXTCLF_HOME", "TEXTCLF_THREADS")
-KEPT += (*IDLE_THREADS, "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # how fast it computes is no secret either
+KEPT += (*IDLE_THREADS, "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # these only change how fast it computes
 
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, READ_ONLY = 442, -100, 0x8000, 1
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION_3 = 24, 38, 0x20080522
+FULL = {errno.ENOSPC, errno.EDQUOT}  # a disk
 TASKS = 1024  # processes and threads: numerical libraries start one per core, some of them twice
 
 STARTS = ("os.fork", "os.forkpty", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn")
@@ -47,7 +49,7 @@ CHANGES += ("os.chown", "shutil.rmtree", "shutil.move")
 class Limits:
     """What one submission may use."""
 
-    seconds: float = 120.0  # for each cell, and for each item's judgement
+    seconds: float = 120.0  # for each cell, and for each item's check
     total: float = 1200.0  # for the whole submission
     memory: int = 6_000_000_000  # bytes, of all its processes together
     output: int = 5_000_000  # bytes printed
@@ -65,7 +67,7 @@ class Sandbox:
 
 @functools.cache
 def has_namespaces() -> bool:
-    """Whether the kernel's fence can be put up here (most Linux systems; not macOS, not every container)."""
+    """Whether the kernel's fence is available (most Linux systems; not macOS, not every container)."""
     if not shutil.which("unshare"):
         return False
     try_it = f"import pathlib; from {__name__} import wall_in; wall_in(pathlib.Path.cwd(), [], 4096)"
@@ -78,7 +80,7 @@ def has_namespaces() -> bool:
 
 
 def launch(scratch: Path, sandbox: Sandbox, handle: int) -> subprocess.Popen:
-    """Start `worker` in `scratch`, fenced in, with the socket `handle` as its line to the grader."""
+    """Start `worker` in `scratch`, fenced in, connected to the grader by the socket `handle`."""
     walls, limits = has_namespaces(), sandbox.limits
     settings = {
         "scratch": str(scratch),
@@ -102,9 +104,9 @@ def launch(scratch: Path, sandbox: Sandbox, handle: int) -> subprocess.Popen:
 
 
 def _environment(scratch: Path) -> dict[str, str]:
-    """What the submission needs to know of this process's environment, and no more: no tokens, no keys."""
+    """The variables that the submission needs, and no others: no tokens, no keys."""
     return {name: os.environ[name] for name in KEPT if name in os.environ} | {
-        # As this process has it: the cache may hang on a variable, or a working directory, that the submission lacks.
+        # As it is here: it may depend on a variable or a working directory that the submission does not have.
         "TEXTCLF_HOME": str(cache.home()),
         "TEXTCLF_OFFLINE": "1",
         "TEXTCLF_PROGRESS": "0",
@@ -119,7 +121,7 @@ def _environment(scratch: Path) -> dict[str, str]:
 
 
 def excess(process: subprocess.Popen, limits: Limits) -> str:
-    """Which limit the process and its descendants are over, in words; empty if none."""
+    """Which limit the process and its descendants exceed, in words; "" if none."""
     family = _family(process)
     if len(family) > limits.processes:
         return f"it started more than {limits.processes} processes"
@@ -129,22 +131,22 @@ def excess(process: subprocess.Popen, limits: Limits) -> str:
 
 
 def was_killed(process: subprocess.Popen, printed: bytes) -> bool:
-    """Whether somebody else ended this process, which has ended: the system, short of memory, or an administrator.
+    """Whether this process, which has ended, was killed from outside: by the system for lack of memory, or by somebody.
 
-    `printed` is the end of its output: where `unshare` stands between, some versions of it tell of the signal in words.
+    `printed` is the end of its output: some versions of `unshare`, its parent, report the signal there only.
     """
     kills = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
     return -(process.returncode or 0) in kills or printed.lstrip().startswith(b"unshare: sigprocmask unblock failed")
 
 
 def lacks_memory(process: subprocess.Popen, limits: Limits) -> bool:
-    """Whether this machine could not give what the limit grants: then a lack of memory is not the submission's."""
+    """Whether this machine has less memory than the limit allows: then running out is not the submission's fault."""
     had = sum(map(_memory, _family(process)))
     return psutil.virtual_memory().available + had < limits.memory
 
 
 def end(process: subprocess.Popen) -> None:
-    """Kill a process, its group, and its descendants, until none is left. In namespaces the first kill ends all."""
+    """Kill a process, its group and its descendants. In namespaces the first kill ends all."""
     for _ in range(50):
         family = _family(process)
         for victim in family:
@@ -187,26 +189,26 @@ class _Header(ctypes.Structure):
 def limit(memory: int, cpu: int, file_size: int, alone: bool) -> None:
     """Limits of this process and its children: bytes, seconds, bytes. A limit already lower stays.
 
-    `alone`: in namespaces of its own. Elsewhere the kernel would count all of the user's processes, editor included.
+    `alone`: in namespaces of its own. Otherwise the kernel counts all of the user's processes, the editor included.
     """
     import resource  # not on Windows, where this module is imported all the same
 
     wanted = {"RLIMIT_CPU": cpu, "RLIMIT_FSIZE": file_size, "RLIMIT_CORE": 0}
     wanted |= {"RLIMIT_NPROC": TASKS} if alone else {}
-    # DATA counts what can be written, not what is merely reserved, of which numerical libraries have gigabytes.
+    # DATA counts memory that can be written, not memory only reserved; numerical libraries reserve gigabytes.
     wanted["RLIMIT_DATA" if sys.platform == "linux" else "RLIMIT_AS"] = memory
     for name, value in wanted.items():
         with suppress(AttributeError, ValueError, OSError):
             which = getattr(resource, name)
             _, hard = resource.getrlimit(which)
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            # CPU time ends with a signal of its own (SIGXCPU). SIGKILL is then never ours: the system killed it.
+            # CPU time ends with its own signal, SIGXCPU. So a SIGKILL is never ours: the system killed the process.
             soft = max(value - 10, 1) if name == "RLIMIT_CPU" else value
             resource.setrlimit(which, (soft, value))
 
 
 def wall_in(scratch: Path, hidden: list[Path], size: int) -> None:
-    """The kernel's fence; to be called as process 1 of fresh namespaces. Raises OSError if it cannot be put up."""
+    """Put up the kernel's fence; call it as process 1 of new namespaces. Raises OSError if that is not possible."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def do(what: str, result: int) -> None:
@@ -240,7 +242,7 @@ def wall_in(scratch: Path, hidden: list[Path], size: int) -> None:
 
 
 def _loopback_up() -> None:
-    """A fresh network namespace has a loopback that is switched off; a served model wants it."""
+    """Switch on the loopback of a new network namespace, which a served model needs."""
     import fcntl
     import socket
     import struct
@@ -250,7 +252,7 @@ def _loopback_up() -> None:
 
 
 def watch_calls(scratch: Path, hidden: list[Path]) -> None:
-    """Python's fence: from now on this process's Python refuses what an answer must not do. It cannot be taken off."""
+    """Put up Python's fence: from now on this process refuses forbidden calls. It cannot be removed."""
     closed = tuple(os.path.realpath(folder) for folder in hidden)
     # /dev: null, shm. What is written elsewhere would outlive the grading.
     mine = (os.path.realpath(scratch), "/dev")

@@ -1,6 +1,6 @@
-"""One submission at work: its process, the limits on it, and the line to it.
+"""One running submission: its process, its limits, and the connection to it.
 
-All the waiting for a submission happens in `_receive`, which therefore also watches: time, memory, processes, output.
+The grader waits for a submission only in `_wait`, which therefore also checks time, memory, processes and output.
 """
 
 import io
@@ -23,17 +23,17 @@ from textclf_lesson.check import core
 from textclf_lesson.grade import sandbox, wire
 from textclf_lesson.grade.sandbox import Sandbox
 
-LOOK = 0.1  # seconds between two looks at a running submission
-LONGEST_GAP = 2.0  # seconds between two looks that count: where more pass, it was the grader that did not run
+LOOK = 0.1  # seconds between two checks of a running submission
+LONGEST_GAP = 2.0  # seconds counted between two checks: if more pass, the grader itself was not running
 START_LIMIT = 120  # seconds to start Python and import the libraries, on a busy machine
-interrupted = threading.Event()  # set once the grader is asked to stop: every sitting ends at its next look
+interrupted = threading.Event()  # set when the grader should stop: every sitting ends at its next check
 
 
 class Sitting:
     """A submission's process. `run`, `get` and calls raise Stopped if it had to be ended; `start` begins anew.
 
-    `spent`: the seconds that the submission has used. `fault`: what this machine lacked when something in the running
-    process failed, if anything. `short`: a limit on memory was felt, so that a larger one may give another mark.
+    `spent`: the seconds that the submission has used. `fault`: what this machine lacked when something in the process
+    failed, else "". `short`: the memory limit was reached, so that a higher one may give another mark.
     """
 
     def __init__(self, sandbox: Sandbox):
@@ -49,7 +49,7 @@ class Sitting:
         self.close()
 
     def start(self) -> None:
-        """Start a fresh process; whatever an earlier one held is gone."""
+        """Start a new process; the state of an earlier one is lost."""
         self.close()
         self.scratch = Path(tempfile.mkdtemp(prefix="textclf-grade-")).resolve()
         ours, theirs = socket.socketpair()
@@ -66,7 +66,7 @@ class Sitting:
             self.starting = False
 
     def started(self, seconds: float | None = None) -> None:
-        """From now on, the submission has so many seconds; what the grader itself takes in between is not counted."""
+        """From now on the submission has `seconds` (default: of the limits); the grader's own time is not counted."""
         self.left = seconds or self.limits.seconds
 
     def close(self) -> None:
@@ -81,14 +81,13 @@ class Sitting:
     # --- orders -------------------------------------------------------------------------------------------------------
 
     def run(self, source: str) -> list[str]:
-        """Run a cell; its lines that were left out, since only a front end can run them. Raises AnswerError, NotYet,
-        Stopped."""
+        """Run a cell. Returns its lines that only a front end can run. Raises AnswerError, NotYet, Stopped."""
         self.started()
         left_out = self._ask("run", source)
         return [printable(line, 80) for line in left_out] if isinstance(left_out, list) else []
 
     def get(self, name: str) -> Any:
-        """What the submission calls by this name: a plain value, or a Remote. Raises AnswerError."""
+        """The submission's value of this name: a plain value, or a Remote. Raises AnswerError."""
         return self._ask("get", name)
 
     def _ask(self, *order: Any) -> Any:
@@ -111,15 +110,15 @@ class Sitting:
         return reply.get("value")
 
     def _tick(self) -> None:
-        """Count the time since the last tick. Where the grader itself was stopped, or the machine slept, nobody looked:
-        that long a gap is not the submission's."""
+        """Count the time since the last tick. A long gap is not counted in full: the grader was stopped, or the machine
+        slept."""
         now = time.monotonic()
         passed, self.ticked = min(max(now - self.ticked, 0.0), LONGEST_GAP), now
         self.left -= passed
         self.spent += 0.0 if self.starting else passed
 
     def _exchange(self, order: tuple) -> dict:
-        """Give an order, answer what the submission asks back, return its reply."""
+        """Send an order, answer the submission's callbacks, return its reply."""
         self._send(order)
         while True:
             reply = self._receive()
@@ -130,7 +129,7 @@ class Sitting:
             self._send(self._called(reply))
 
     def _called(self, reply: dict) -> tuple[str, Any]:
-        """Run one of the grader's own functions that the submission was given to call."""
+        """Run one of the grader's own functions, which the submission got as an argument."""
         try:
             return "value", self.calls[reply["callback"]](*reply["arguments"])
         except Exception as error:
@@ -154,7 +153,7 @@ class Sitting:
             raise self._died() from None
 
     def _reference(self, value: Any) -> tuple[str, int] | None:
-        """Objects of the submission go back as themselves; functions that cannot be imported are called back here."""
+        """A submission's objects go back by number; functions that cannot be imported there are called back here."""
         if isinstance(value, Remote):
             return "here", value.remote_number
         if isinstance(value, types.FunctionType) and ("<" in value.__qualname__ or value.__module__ == "__main__"):
@@ -172,7 +171,7 @@ class Sitting:
             raise self._stopped(f"it sent {problem}") from None
 
     def _wait(self, size: int) -> bytes:
-        """Up to `size` bytes from the line. Meanwhile the submission runs, and is looked at."""
+        """Up to `size` bytes from the connection. Meanwhile the submission runs, and its limits are checked."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.line, selectors.EVENT_READ)
             selector.register(self.process.stdout, selectors.EVENT_READ)
@@ -201,7 +200,7 @@ class Sitting:
         return printed
 
     def _look(self) -> None:
-        """Raises Stopped if a limit is passed, KeyboardInterrupt if the grader is to stop."""
+        """Raises Stopped if a limit is exceeded, KeyboardInterrupt if the grader should stop."""
         if interrupted.is_set():
             self.close()
             raise KeyboardInterrupt
@@ -216,7 +215,7 @@ class Sitting:
         return f"it took longer than {self.limits.seconds:g} seconds"
 
     def _died(self) -> Stopped:
-        """Why the process is gone. Only what it did itself counts against the submission."""
+        """Why the process has ended. Only its own doing counts against the submission."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=5)
         with suppress(OSError, ValueError):
@@ -235,7 +234,7 @@ class Sitting:
 
 
 class Remote(core.Remote):
-    """Something that stayed in the submission's process: it can be called, and asked for its public attributes."""
+    """A value that stayed in the submission's process: it can be called, and its public attributes can be read."""
 
     def __init__(self, sitting: Sitting, number: int, name: str):
         self.remote_sitting, self.remote_number, self.remote_type = sitting, number, printable(name, 80)
@@ -256,5 +255,5 @@ class Remote(core.Remote):
 
 
 def printable(text: object, longest: int) -> str:
-    """A submission's words, without what would command a terminal."""
+    """A submission's text, cut to `longest` characters, without control characters for a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in str(text)[:longest])

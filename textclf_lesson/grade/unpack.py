@@ -1,6 +1,5 @@
-"""Archives that were handed in, unpacked member by member: what cannot be unpacked is told, and loses nothing else."""
+"""Unpacks archives member by member: a member that cannot be unpacked is reported, and the others are kept."""
 
-import errno
 import lzma
 import os
 import stat
@@ -14,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from textclf_lesson.base.errors import GradingError, Unopened
+from textclf_lesson.grade.sandbox import FULL
 
 ZIPS, TARS = {".zip"}, {".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz"}
 OTHERS = {".7z", ".rar", ".zst", ".lz", ".lzma", ".z", ".cab", ".arj"}  # no library of Python opens them
 LARGEST, MOST = 2_000_000_000, 20_000  # bytes and files of one archive
-FULL = {errno.ENOSPC, errno.EDQUOT}
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
 DAMAGE += (RuntimeError, OSError)
 
@@ -31,10 +30,10 @@ def is_archive(name: str) -> bool:
 
 
 def unpack(archive: Path, target: Path) -> list[tuple[str, str]]:
-    """Unpack into the folder `target`; the members that could not be, each with the reason.
+    """Unpack into the folder `target`; returns the members that could not be unpacked, each with the reason.
 
     Nothing is written outside `target`, whatever the members are called; links and devices are not made. Raises
-    Unopened if nothing can be had, GradingError if the disk is full.
+    Unopened if nothing can be unpacked, GradingError if the disk is full.
     """
     problems: list[tuple[str, str]] = []
     room = LARGEST
@@ -76,7 +75,7 @@ def _members(archive: Path) -> Iterator[Member]:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Some programs write UTF-8 and do not say so; zipfile then reads the bytes as code page 437."""
+    """Some programs write UTF-8 without its flag; zipfile then reads the bytes as code page 437."""
     name = info.filename
     if not info.flag_bits & 0x800:
         with suppress(UnicodeError):
@@ -92,7 +91,7 @@ def _time(info: zipfile.ZipInfo) -> float:
 
 
 def _take(target: Path, name: str, plain: bool, changed: float, open_it: Callable, room: int) -> tuple[str, int]:
-    """Unpack one member; why that was not possible ("" if it was), and its size in bytes."""
+    """Unpack one member. Returns why that failed ("" if it did not), and its size in bytes."""
     parts = [part for part in PurePosixPath(name).parts if part != "/"]
     if not parts or ".." in parts or name.startswith("/"):
         return "its name leads out of the archive", 0
@@ -113,11 +112,11 @@ def _take(target: Path, name: str, plain: bool, changed: float, open_it: Callabl
         with suppress(*DAMAGE):
             place.unlink(missing_ok=True)
         return f"it cannot be unpacked ({_brief(error)})", 0
-    return ("it stands in the archive twice: the last one counts", size) if twice else ("", size)
+    return ("it is in the archive twice: the last one counts", size) if twice else ("", size)
 
 
 def _copy(source: IO[bytes], sink: IO[bytes], room: int) -> int:
-    """Copies no more than a little beyond `room`, whatever size the archive states; the bytes copied."""
+    """Copy at most 1 MiB more than `room` bytes, whatever size the archive states. Returns the bytes copied."""
     size = 0
     while size <= room and (part := source.read(1 << 20)):
         sink.write(part)

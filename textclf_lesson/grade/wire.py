@@ -1,6 +1,6 @@
-"""What crosses between the grader and a submission's process.
+"""The messages between the grader and a submission's process.
 
-Grader → submission: pickles, since the submission may know all that it is asked. Submission → grader: JSON and raw
+Grader → submission: pickles, since nothing in them is secret. Submission → grader: JSON and raw
 arrays only. Nothing that comes back is ever executed, so a submission cannot smuggle code into the grader.
 """
 
@@ -49,12 +49,12 @@ def _exactly(receive: Callable[[int], bytes], size: int) -> bytes:
 
 
 def dump(message: Any, keep: Callable[[Any], int]) -> bytes:
-    """A message as JSON. What is no plain value is kept where it is: `keep(value)` gives its number there."""
+    """A message as JSON. A value that is not plain stays where it is: `keep(value)` returns its number there."""
     return json.dumps(_pack(message, keep)).encode()
 
 
 def load(body: bytes, known: Callable[[int, str], Any]) -> Any:
-    """A message from its JSON; `known(number, type)` stands for what stayed behind. Raises WireError."""
+    """A message from its JSON; `known(number, type)` returns the stand-in of a kept value. Raises WireError."""
     try:
         return _unpack(json.loads(body), known)
     except WireError:

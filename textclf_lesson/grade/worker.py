@@ -1,7 +1,7 @@
-"""The process that holds one submission: runs its cells, calls its functions, and knows nothing of what is expected.
+"""The process of one submission: runs its cells and calls its functions, without knowing the expected answers.
 
-Started by `sitting` as `python -m textclf_lesson.grade.worker SOCKET SETTINGS`. Everything it says is taken for an
-answer and never for a verdict, so code that takes over this process gains what it could have returned anyway.
+Started by `sandbox` as `python -m textclf_lesson.grade.worker SOCKET SETTINGS`. Whatever it sends is read as an answer
+and never as a verdict, so code that takes over this process gains only what it could have returned anyway.
 """
 
 import errno
@@ -21,8 +21,6 @@ from textclf_lesson.base.errors import AssetError, NotYet
 from textclf_lesson.grade import sandbox, wire
 from textclf_lesson.grade.wire import MISSING
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
-
 
 class Worker:
     """`home`: the course's cache. `room`: bytes that may be written where the kernel does not count them, else 0."""
@@ -40,14 +38,14 @@ class Worker:
                 return
             try:
                 reply = {"value": getattr(self, f"do_{order}")(*arguments)}
-            except BaseException as error:  # SystemExit too: nothing that an answer raises ends the conversation
+            except BaseException as error:  # SystemExit too: no error of an answer ends the connection
                 reply = {"error": self.describe(error)}
             self.send(reply)
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
     def do_run(self, source: str) -> list[str]:
-        """Run one cell, as a notebook would; the lines in it that only a front end or a system shell could run."""
+        """Run one cell, as a notebook would. Returns its lines that only a front end or a system shell could run."""
         self.shell.left_out = []
         result = self.shell.run_cell(source, store_history=False, silent=True)
         if error := result.error_before_exec or result.error_in_exec:
@@ -65,7 +63,7 @@ class Worker:
     def do_attribute(self, number: int, name: str) -> Any:
         return getattr(self.kept[number], name)
 
-    # --- the line -----------------------------------------------------------------------------------------------------
+    # --- the connection -----------------------------------------------------------------------------------------------
 
     def receive(self) -> Any:
         unpickler = pickle.Unpickler(io.BytesIO(wire.read(self.connection.recv)))
@@ -84,7 +82,7 @@ class Worker:
         return len(self.kept) - 1
 
     def find(self, reference: tuple[str, int]) -> Any:
-        """What a persistent id of the grader's pickles stands for: something kept here, or a function kept there."""
+        """The object of a persistent id in the grader's pickles: one kept here, or a function of the grader."""
         side, number = reference
         if side == "here":
             return self.kept[number]
@@ -101,7 +99,7 @@ class Worker:
     # --- errors -------------------------------------------------------------------------------------------------------
 
     def describe(self, error: BaseException) -> dict[str, Any]:
-        """An error for the grader. `fault`: what the machine lacked, if it comes from that and not from the answer."""
+        """An error as a message. `fault`: what the machine lacked, if that caused the error and not the answer."""
         kind = MISSING if isinstance(error, LookupError) and error.args == (MISSING,) else type(error).__name__
         try:
             text = re.sub(r"\(<ipython-input[^>]*>, ", "(", str(error))
@@ -110,14 +108,19 @@ class Worker:
         return {"kind": kind, "text": text[:500], "blank": isinstance(error, NotYet), "fault": self.fault(error)}
 
     def fault(self, error: BaseException | None) -> str:
-        """What the machine lacked, by the error or one that it was raised from; "" if the error is the answer's own."""
+        """What the machine lacked, by the error or one of its causes; "" if the error is the answer's own."""
         seen: set[int] = set()
         while error is not None and id(error) not in seen:
             seen.add(id(error))
             where = getattr(error, "where", None) or getattr(error, "filename", None)
             if isinstance(error, AssetError):
                 return f"the cache lacks what the submission reads: {error}"[:300]
-            if isinstance(error, OSError) and error.errno in FULL and self.room and _size(Path.cwd()) < self.room:
+            if (
+                isinstance(error, OSError)
+                and error.errno in sandbox.FULL
+                and self.room
+                and _size(Path.cwd()) < self.room
+            ):
                 return "the disk is full"
             if isinstance(error, OSError) and error.errno in (errno.EIO, errno.ENFILE):
                 return f"the system failed: {os.strerror(error.errno)}"
@@ -138,9 +141,9 @@ def _size(folder: Path) -> int:
 
 
 def _shell() -> Any:
-    """A notebook's shell without its front end. What only a front end or a system shell can do is noted and left out.
+    """A notebook's shell without a front end: lines that only that or a system shell can run are noted and left out.
 
-    A notebook never stops at such a line: `!pip install x` prints what pip says, and the cell goes on.
+    They stop no cell in a notebook either: `!pip install x` prints pip's output, and the cell continues.
     """
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.text import LSString, SList
@@ -194,11 +197,11 @@ RUN_CODE = {"time", "timeit", "capture", "prun"}
 
 
 def _end_with_the_grader(connection: socket.socket) -> None:
-    """A submission that sleeps does not outlive a grader that was killed."""
+    """End this process when the grader was killed, even if the submission sleeps."""
 
     def watch() -> None:
         line = select.poll()
-        line.register(connection, 0)  # reports only that the other side has hung up
+        line.register(connection, 0)  # reports only that the other side has closed
         line.poll()
         os._exit(1)
 
@@ -208,7 +211,7 @@ def _end_with_the_grader(connection: socket.socket) -> None:
 def main(handle: int, settings: dict[str, Any]) -> None:
     scratch, hidden = Path(settings["scratch"]), [Path(folder) for folder in settings["hidden"]]
     sandbox.limit(settings["memory"], settings["cpu"], settings["file_size"], settings["walls"])
-    # Imported before the fences go up: their caches are found where they are, and the first cell does not wait.
+    # Imported before the fences go up: the libraries can still use their caches, and the first cell does not wait.
     import matplotlib.pyplot  # noqa: F401
     from IPython.core.history import HistoryManager
 
