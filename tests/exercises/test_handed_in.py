@@ -249,9 +249,9 @@ def test_what_is_no_notebook_is_told_why(tmp_path):
         "": "empty",
         " \n": "empty",
         "<!DOCTYPE html>": "a web page",
-        "[]": "no notebook",
-        '{"cells": 3}': "no notebook",
-        "[" * 100_000: "no notebook",
+        "[]": "not a notebook",
+        '{"cells": 3}': "not a notebook",
+        "[" * 100_000: "not a notebook",
         "<<<<<<< HEAD\n{}": "a web page",
     }.items():
         with pytest.raises(Unreadable, match=reason):
