@@ -66,7 +66,7 @@ def test_what_the_block_raises_reaches_the_caller():
         ("grian", ["grain", "earn"], {}, " Did you mean 'grain'?"),
         ("TEXT", ["Text", "label"], {}, " Did you mean 'Text'?"),
         ("filns", ["films", "film"], {"n": 2}, " Did you mean 'films' or 'film'?"),
-        (11, [1, 12], {}, " Did you mean '12'?"),
+        (11, [1, 120], {}, " Did you mean '1'?"),
         ("xyz", ["grain"], {}, ""),
         ("grain", [], {}, ""),
     ],

@@ -259,7 +259,7 @@ def test_the_result_carries_the_names(name):
         if name == "imbalance.class_weights":
             assert np.allclose(found[LABELS], right)
     for names in (["a", "b", "b"], [0, 1, "1"]):
-        with pytest.raises(ValueError, match="stands twice"):
+        with pytest.raises(ValueError, match="occurs twice"):
             NAMED[name](TRUTH.set_axis(names, axis=1))
 
 
@@ -296,7 +296,7 @@ def test_thresholds_find_their_label_by_name(given_as):
         ("0.5", "one number from 0 to 1"),
         (None, "one number from 0 to 1"),
         (np.nan, "one number from 0 to 1"),
-        (pd.Series([0.3, 0.5, 0.7], ["toxic", "insult", "insult"]), "stands twice"),
+        (pd.Series([0.3, 0.5, 0.7], ["toxic", "insult", "insult"]), "occurs twice"),
     ],
 )
 def test_thresholds_that_do_not_fit_are_named(cuts, message):
@@ -312,7 +312,7 @@ def test_thresholds_become_pythons_own_numbers():
     cuts = thresholds.Thresholds({label: np.float32(0.5) for label in LABELS})
     assert {type(cut) for cut in cuts.to_dict().values()} == {float}
     assert inputs.check_thresholds(np.float32(0.5), LABELS).tolist() == [0.5] * 3
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="occurs twice"):
         thresholds.Thresholds({1: 0.5, "1": 0.4})
 
 
@@ -432,7 +432,7 @@ def test_names_must_tell_labels_apart(labels):
         lambda: thresholds.tune(TRUTH.to_numpy(), PROBABILITIES.to_numpy(), labels),
         lambda: metrics.report([0, 1], [0, 1], labels),
     ):
-        with pytest.raises(ValueError, match=r"stands twice|There is no name"):
+        with pytest.raises(ValueError, match=r"occurs twice|There is no name"):
             call()
 
 

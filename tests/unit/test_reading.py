@@ -450,8 +450,8 @@ def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, name, con
     [
         (dict(text="coment"), "Did you mean 'comment'"),
         (dict(labels=["rude", "sspam"]), "Did you mean 'spam'"),
-        (dict(labels=["rude", "rude"]), "stands twice"),
-        (dict(labels="comment"), "stands twice"),
+        (dict(labels=["rude", "rude"]), "occurs twice"),
+        (dict(labels="comment"), "occurs twice"),
         (dict(labels=[]), "called by name"),
         (dict(labels="id"), "is not a column of classes"),
         (dict(split=(0.6, 0.6)), "give the fractions"),

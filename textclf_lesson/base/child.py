@@ -21,7 +21,7 @@ def running(
 
     At the end of the block the child's standard input is closed, at which it has to stop. timeout: seconds that it may
     take to start, and to stop; then it is killed. name: what messages call it. ready: called with the address; returns
-    when somebody answers there, and raises OSError if nobody does.
+    when the server answers there, and raises OSError if it does not.
 
     Raises RuntimeError, with the child's last lines, if it does not start.
     """

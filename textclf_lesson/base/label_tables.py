@@ -44,7 +44,7 @@ def check_names(labels: Iterable[Any], what: str = "labels") -> list:
     if not names:
         raise ValueError(f"There is no name in {what}: pass one for each column.")
     if twice := [name for name, count in Counter(map(str, names)).items() if count > 1]:
-        raise ValueError(f"{twice[0]!r} stands twice in {what} (1 and '1' read alike): give each its own name.")
+        raise ValueError(f"{twice[0]!r} occurs twice in {what} (1 and '1' read alike): give each its own name.")
     return names
 
 
@@ -163,7 +163,7 @@ def align_tables(tables: Mapping[str, Any]) -> list[np.ndarray]:
     It is the order of the first with names. An array has none: beside one, all tables with names must have the same
     order, since nobody can tell which of them is the array's. tables: by the names that messages call them.
 
-    Raises ValueError if shapes, names or indexes differ, names stand twice, or something is not a number.
+    Raises ValueError if shapes, names or indexes differ, names occur twice, or something is not a number.
     """
     frames = {what: _frame(table, what) for what, table in tables.items()}
     if len({frame.shape for frame, _ in frames.values()}) > 1:

@@ -107,7 +107,7 @@ def read_file(path: str, name: str, content: bytes, wanted: set[str], encoding: 
         raise DataError(f"{path} cannot be read as a table: the file is empty. {DAMAGED}")
     index = pd.Index(table.lines, dtype=int)
     rows = pd.DataFrame(table.cells, index=index, columns=range(len(table.header)), dtype=object)
-    rows.columns = table.header  # two may be alike: whoever needs one of them says so
+    rows.columns = table.header  # two may be alike: an error where one of them is needed
     return Table(rows, path, bad=[dict(source=path, line=n, reason=why, row=raw) for n, why, raw in table.bad])
 
 
@@ -201,5 +201,5 @@ def _json(path: str, text: str) -> Table:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The pairs of a JSON object as a dictionary, if no name stands there twice."""
     if len(dict(pairs)) < len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name occurs twice in one object")
     return dict(pairs)

@@ -26,7 +26,7 @@ class Splits(datasets.DatasetDict):
     """Splits of a user's data: a `DatasetDict` that knows which rows it could not use.
 
     Attributes:
-        rejected: a DataFrame with a row for each row of the source that stands in no split: `source`, `line` (from 1
+        rejected: a DataFrame with a row for each row of the source that is in no split: `source`, `line` (from 1
             as an editor counts; the row from 0 for Parquet, arrays and objects; the file for a folder of texts),
             `reason`, and `row`, the cells by column name, or the line as it stands.
         notes: list of str, what one should know and `read` has printed.
@@ -56,7 +56,7 @@ def read(
     """Read a table of your own into fixed splits, no text in two of them, with the features `load` returns.
 
     Every cell is read as text: an id "00000002" stays one. No row is lost: one that cannot be used (blank text, missing
-    label, a line with too many cells, the same text with two different labels, a text that stands in a later split)
+    label, a line with too many cells, the same text with two different labels, a text that is in a later split)
     goes into `rejected`, and a printed line says how many there are and why.
 
     >>> splits = data.read("comments.csv", text="comment", labels="toxic", names=["clean", "toxic"])
@@ -225,7 +225,7 @@ def _check_columns(text: str, labels: list[str], several: bool, keep: Sequence[s
         raise DataError(f"Columns are called by name: text={text!r}, labels={labels!r}, keep={keep!r}.")
     twice = [name for name, n in Counter([text, *labels, *keep]).items() if n > 1]
     if twice:
-        raise DataError(f"The column {twice[0]!r} stands twice among text, labels and keep: name each once.")
+        raise DataError(f"The column {twice[0]!r} occurs twice among text, labels and keep: name each once.")
     taken = {"text", "label", "id"} & set(labels) if several else set()
     if taken:
         one = taken.pop()

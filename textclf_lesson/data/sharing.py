@@ -13,7 +13,7 @@ def shared(
     """The rows of each split: where the source gives splits, those, and what they lack taken from train; else by hash.
 
     rows: with the columns `text` and `split` (None: not given). table: their labels, by the same index. Rows whose text
-    stands in a later split, or beside them with other labels, are put aside in `ledger`. `notes` grows.
+    is in a later split, or beside them with other labels, are put aside in `ledger`. `notes` grows.
 
     Raises DataError if splits are given but no train, or nothing is left.
     """
@@ -27,7 +27,7 @@ def shared(
         if "train" in set(rows["split"]):
             raise DataError(f"{ledger.where} has no row that can be used in train: {ledger.summary()}.")
         raise DataError(f"{ledger.where} gives no split called train, only {', '.join(frames)}.")
-    # What stands in two splits stays in the later one. Only then are conflicts looked for, inside each split: a test
+    # A text in two splits stays in the later one. Only then are conflicts looked for, inside each split: a test
     # set is not changed for what somebody put into train.
     parted = separate(frames)
     for name, part in frames.items():

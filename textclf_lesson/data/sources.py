@@ -75,7 +75,7 @@ def russian_senses() -> Frames:
 
 
 def chinese_reviews() -> Frames:
-    """Lines of reviews, negative or positive; each once, and none that stands in both files."""
+    """Lines of reviews, negative or positive; each once, and none that is in both files."""
     lines = []
     for label, polarity in enumerate(("negative", "positive")):
         path = cache.fetch("chinese-reviews") / f"{polarity}.txt"

@@ -1,4 +1,4 @@
-"""Which row goes into which split, and how a text that stands in two of them is found."""
+"""Which row goes into which split, and how a text that is in two of them is found."""
 
 import hashlib
 import re
@@ -89,7 +89,7 @@ def carve(rows: pd.DataFrame, fraction: float, by: str | None = None) -> dict[st
 
 
 def leaks(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `b` whose text, normalised, stands in `a` as well.
+    """The rows of `b` whose text, normalised, is in `a` as well.
 
     Both need a column `text`; a `datasets.Dataset` will do.
     """
@@ -98,7 +98,7 @@ def leaks(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 
 
 def separate(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Drop from each split the rows whose text stands in a later one.
+    """Drop from each split the rows whose text is in a later one.
 
     Later means nearer to the test (train, validation, test): the rows that scores rest on stay whole, those that are
     learned from give way.

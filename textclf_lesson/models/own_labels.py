@@ -15,7 +15,7 @@ def classifier_for(splits: datasets.DatasetDict, name: str, rows: int = 4000) ->
     """The shared classifier `name` if it knows the labels of `splits`, else one trained on their training rows.
 
     splits: as `data.load` and `data.read` return them, with one class a text or a column for each label. name: as for
-    `checkpoints.load`. rows: train on so many at most, drawn at random. A line tells that it trains; on two cores
+    `checkpoints.load`. rows: train on this many at most, drawn at random. A line says that it trains; on two cores
     4,000 short texts take some minutes. The validation and test splits are not looked at.
 
     Raises as `checkpoints.load` and `TransformerClassifier.fit` do.

@@ -11,7 +11,7 @@ from textclf_lesson.base import runtime
 from textclf_lesson.evaluate.explain import Attention
 from textclf_lesson.plots import charts, explorer
 
-LEGIBLE = 16  # up to so many tokens a heat map has room for numbers
+LEGIBLE = 16  # up to this many tokens a heat map has room for numbers
 
 
 def plot_attention(seen: Attention, layer: int, head: int) -> None:

@@ -56,7 +56,7 @@ class EDA:
     """Easy Data Augmentation: synonym replacement, random insertion, random swap, random deletion (Wei and Zou 2019).
 
     Args:
-        seed: the same seed and the same text give the same result, whatever was augmented before and by whom.
+        seed: the same seed and the same text give the same result, whatever was augmented before.
         synonyms: α of replacement. max(1, α · words) words that are not stop words each become one of their synonyms.
         insertions: α of insertion. max(1, α · words) times a synonym of a word is put anywhere.
         swaps: α of swapping. max(1, α · words) times two words are swapped.

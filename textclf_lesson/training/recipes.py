@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 RECIPES = {"sentiment": 2, "toxicity": 2}  # name: version of its recipe; version 1 was trained by each learner
 DATASETS = {"sentiment": "movie-snippets", "toxicity": "wiki-toxicity"}
 ENCODER = "minilm"
-KEPT_BACK = tuple("0123")  # comments whose SHA-256 begins so are trained on by nobody
+KEPT_BACK = tuple("0123")  # comments whose SHA-256 begins so are never trained on
 RUNS = 3
 
 

@@ -1,8 +1,8 @@
 """Texts of requests that come at the same time, computed together, in threads beside the event loop.
 
 While one batch is computed, requests gather; those that wait when it is done make up the next. So batches grow
-with the load by themselves, texts of like length can share a pass, and a lone request waits for nobody but the few
-milliseconds of `wait`.
+with the load by themselves, texts of like length can share a pass, and a lone request waits only the few milliseconds
+of `wait`.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Batcher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Whoever calls this has seen all requests answered; what still waited would be left without."""
+        """To be called when all requests are answered: those that still waited would get no result."""
         self._batches.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._batches

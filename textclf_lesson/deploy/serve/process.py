@@ -29,6 +29,6 @@ def running(folder: str | os.PathLike, **options: Any) -> Iterator[str]:
 
 
 def _wait_until_ready(url: str) -> None:
-    """The port is open before somebody answers there: the first request waits for that."""
+    """The port is open before the service answers there: the first request waits for that."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for this machine
     direct.open(f"{url}/readyz", timeout=TIMEOUT).close()

@@ -91,7 +91,7 @@ def report(y_true: Sequence, y_pred: Sequence, labels: Sequence[str] | None = No
 
     `labels` names the classes in order: then whole-number labels are positions in it, as in a `ClassLabel`. Without
     it, the classes are all labels that occur. Raises as `check_labels` does, and ValueError if the lengths or pandas
-    indexes differ, or a name stands twice in `labels`.
+    indexes differ, or a name occurs twice in `labels`.
     """
     classes, true, pred = _encode(y_true, y_pred, labels=labels)
     cells = np.bincount(true * len(classes) + pred, minlength=len(classes) ** 2)
