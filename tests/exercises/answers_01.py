@@ -149,7 +149,7 @@ def reads_the_wrong_end():
     return _contract(low="high")
 
 
-@wrong("promise", "says nothing of 'low'")
+@wrong("promise", "lacks 'low'")
 def gives_no_interval():
     return {"metric": "macro_f1", "model": "linear SVM", "measured": 0.76, "promise": 0.7}
 

@@ -214,7 +214,7 @@ def half_a_point_is_half_a_point():
     return {"pipeline": "b", "interval": "a", "weights": "b", "latency": "c"}
 
 
-@wrong("quiz", "says nothing of 'latency'", lesson="02")
+@wrong("quiz", "Question **latency**: answer with one letter, a to c", lesson="02")
 def leaves_one_out():
     return {"pipeline": "b", "interval": "c", "weights": "b"}
 

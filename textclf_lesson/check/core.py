@@ -230,7 +230,7 @@ class Answer:
         entries = {key: value.get(key) for key in keys}  # of any kind: a Series cannot be compared with ""
         missing = [key for key, e in entries.items() if e is None or e is ... or (isinstance(e, str) and not e)]
         if missing:
-            raise CheckFailed(f"`{self.name}` says nothing of {' and '.join(map(repr, missing))}.")
+            raise CheckFailed(f"The dictionary of `{self.name}` lacks {' and '.join(map(repr, missing))}.")
         return dict(value)
 
     def choice(self, record: Mapping[str, Any], key: str, allowed: Iterable[str]) -> str:
