@@ -5,10 +5,14 @@ kernels inherit it.
 """
 
 import os
+import sys
+from pathlib import Path
 
 os.environ["TEXTCLF_OFFLINE"] = "1"
 os.environ["TEXTCLF_PROGRESS"] = "0"
 os.environ["TEXTCLF_STATIC"] = "1"
+# As in an activated environment: messages then name a command as `textclf fetch`, not by its path.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 import textclf_lesson  # noqa: F401  # lets idle threads sleep, before a test module loads a numerical library
 
 # nbval gives a cell that has ended so many seconds to print its last line, 5 by default: too few on a busy machine. How

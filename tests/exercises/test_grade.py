@@ -68,7 +68,7 @@ def test_the_solution_gets_all_points(honest, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_blank_gets_none_and_is_told_why(honest, name):
     for item, mark in honest[2][f"bob/{name}"].items():
-        assert (mark["points"], mark["verdict"]) == (0, "wrong")
+        assert (mark["points"], mark["verdict"]) == (0, "blank")
         assert mark["hint"].startswith(f"Nothing returned yet in `{item}`.")
 
 

@@ -67,6 +67,8 @@ NAMES = {
     "01-framing.ipynb": "01_framing",  # Kaggle
     "01_framing copy 2.ipynb": "01_framing",  # VS Code
     "01_framing-Copy1.ipynb": "01_framing",  # JupyterLab
+    "01_framing_exercise.ipynb": "01_framing",  # a learner's working copy
+    "lee_12_34_01_framing_exercise (1).ipynb": "01_framing",
     "submitted/ada/06_imbalance_focal_loss/work.ipynb": "06_imbalance_focal_loss",  # nbgrader
     "12_34_01_framing.ipynb": "01_framing",
     "2024_01_15_02_baselines.ipynb": "02_baselines",
@@ -105,6 +107,7 @@ VERSIONS = {
     "Kaggle": {"ada/01-framing.ipynb": 500, "ada/01_framing (2).ipynb": 0},
     "VS Code": {"ada/01_framing copy.ipynb": 500, "ada/01_framing.ipynb": 0},  # the copy was the backup
     "JupyterLab": {"ada/01_framing.ipynb": 0, "ada/01_framing-Copy1.ipynb": 0, "ada/01_framing-Copy2.ipynb": 0},
+    "a working copy": {"ada/01_framing.ipynb": 500, "ada/01_framing_exercise (1).ipynb": 0},
     "by hand": {"bob_draft.ipynb": 0, "bob_final.ipynb": -500, "bob_v2.ipynb": -900},
     "one unpacked": {"zoe.zip": 500, "zoe/01_framing.ipynb": 0},
 }

@@ -82,11 +82,12 @@ def _pairs(mine: list[NotebookNode], new: list[NotebookNode]) -> dict[str, Noteb
 
 
 def _identify(mine: list[NotebookNode], base: list[NotebookNode]) -> None:
-    """Some programs drop the ids: a cell that is still as the course gave it gets its own back, another a new one."""
+    """Some programs drop the ids: a cell gets back that of the course's cell with its name or text, else a new one."""
+    by_name = {_grade_id(cell): cell.id for cell in reversed(base) if _grade_id(cell)}
     by_source = {cell.source: cell.id for cell in reversed(base)}
     for cell in mine:
         if "id" not in cell:
-            cell.id = by_source.pop(cell.source, None) or uuid.uuid4().hex[:8]
+            cell.id = by_name.get(_grade_id(cell)) or by_source.pop(cell.source, None) or uuid.uuid4().hex[:8]
 
 
 def _doubles(cells: list[NotebookNode]) -> Iterator[tuple[NotebookNode, int]]:

@@ -1,4 +1,4 @@
-"""Grades many submissions: several at once, behind a progress bar, each result kept so that grading can go on later."""
+"""Grades a class: several submissions at once, with a progress bar. Results are kept, so that grading can continue."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from textclf_lesson import __version__
 from textclf_lesson.assets import cache
-from textclf_lesson.base.errors import GradingError
+from textclf_lesson.base.errors import GradingError, Unreadable
 from textclf_lesson.check import needs
 from textclf_lesson.grade import artefacts, handed_in, sitting
-from textclf_lesson.grade.assignment import Submission, of_submission, read_assignments
+from textclf_lesson.grade.assignment import Submission, notebook_cells, of_submission, read_assignments
 from textclf_lesson.grade.handed_in import Found, HandedIn
 from textclf_lesson.grade.marking import Mark, Marks, mark
 from textclf_lesson.grade.sandbox import Limits, Sandbox
@@ -31,8 +31,8 @@ KEPT = ".grades"  # the folder, among the submissions, where results are kept
 
 @dataclass(frozen=True)
 class Classroom:
-    """What is graded against what. `hidden` are the folders that no submission may see, `left` what is not graded and
-    why, `checks` a digest of all that marks rest on beside the submission and its solution."""
+    """The submissions of a class. `hidden`: folders that no submission may see. `left`: files that are not graded, with
+    the reason. `checks`: a digest of the course, on which marks depend too."""
 
     folder: Path
     submissions: list[Submission]
@@ -44,7 +44,7 @@ class Classroom:
     handed: HandedIn | None = None  # holds what was unpacked
 
     def kept_at(self, submission: Submission) -> Path:
-        """Where this result is kept. Another submission, solution or course is another file. Raises OSError."""
+        """Where this result is kept: another file once submission, solution or course change. Raises OSError."""
         digest = hashlib.sha256(f"{__version__} {submission.name}".encode() + submission.path.read_bytes())
         digest.update((self.solutions / f"{submission.assignment.name}.ipynb").read_bytes())
         digest.update(self.checks)
@@ -56,8 +56,8 @@ class Classroom:
 def classroom(path: Path, solutions: Path, assignment: str | None, own: set[Path] | None = None) -> Classroom:
     """One notebook, or all in a folder and its folders (one per student, as nbgrader collects them, or side by side).
 
-    Archives are unpacked, and may be named in the place of a folder. `assignment` ("01") names the assignment of all;
-    without it, each file tells. `own` are the grader's own files, which are no submissions. Raises GradingError.
+    Archives are unpacked; `path` may be one. `assignment` ("01") is the assignment of all; without it, each file's own
+    is found. `own` are the grader's output files, which are not submissions. Raises GradingError.
     """
     assignments = read_assignments(solutions)
     if assignment is not None:
@@ -88,7 +88,7 @@ def classroom(path: Path, solutions: Path, assignment: str | None, own: set[Path
     submissions, left = [], [*handed.others, *counted.others]
     for found in counted.notebooks:
         if answers[found.name] is None:
-            left.append((found, "neither its cells nor its name tell which assignment this is"))
+            left.append((found, _why_unassigned(found.path)))
             continue
         alone = folders[found.path.parent, answers[found.name]] == 1  # else its artefacts could be either notebook's
         files = artefacts.beside(found.path) if alone else None
@@ -99,8 +99,16 @@ def classroom(path: Path, solutions: Path, assignment: str | None, own: set[Path
     return Classroom(folder, submissions, hidden, solutions, _left(left, submissions), _checks(), handed=handed)
 
 
+def _why_unassigned(notebook: Path) -> str:
+    try:
+        notebook_cells(notebook)
+    except (Unreadable, OSError) as problem:
+        return str(problem)
+    return "neither its cells nor its name show which assignment it is"
+
+
 def _left(left: list[tuple[Found, str]], submissions: list[Submission]) -> list[Marks]:
-    """What was not graded, with its reason, in the order of names; files that stand beside a practical are graded."""
+    """Files that were not graded, with the reason, in order of names; the artefacts of practicals are left out."""
     practicals = [s.files for s in submissions if s.files and any(item.artefact for item in s.assignment.items)]
     artefact = [folder / name for folder in practicals for name in (artefacts.PREDICTIONS, artefacts.MODEL)]
     rows = [
@@ -124,18 +132,18 @@ def _checks() -> bytes:
 
 
 def _hidden(solutions: Path) -> list[Path]:
-    """What no submission may see: solutions, the tests with their right answers, the history that has both."""
+    """Folders that no submission may see: solutions, tests with right answers, and the history, which has both."""
     roots = {solutions.resolve().parent, COURSE}
     inside = [root / name for root in sorted(roots) for name in ("solutions", "tests", ".git", "build")]
     return [solutions, *(folder for folder in inside if folder.is_dir() and folder != solutions.resolve())]
 
 
 def grade(room: Classroom, limits: Limits, jobs: int, console: Console, keep: bool) -> list[Marks]:
-    """The marks of all submissions, in their order, then what is not graded; `jobs` at a time. With `keep`, results are
-    stored and reused; an unjudged item is not, nor is one that was stopped at lower limits than these.
+    """The marks of all submissions in their order, then the files that are not graded; `jobs` submissions at a time.
 
-    Raises KeyboardInterrupt after ending what runs (what was graded by then stays stored), and GradingError if this
-    machine lacks what the assignments need.
+    With `keep`, results are stored and reused, except unjudged ones and those that were stopped at lower limits. Raises
+    KeyboardInterrupt after ending running submissions (stored results stay), and GradingError if this machine lacks
+    something that the assignments need.
     """
     done: dict[int, Marks] = {}
     left = []
@@ -168,14 +176,14 @@ def _with_notes(marks: Marks, submission: Submission) -> Marks:
 
 
 def _be_ready(assignments: set[str], hidden: tuple[Path, ...]) -> None:
-    """Have all that the assignments need in the cache, where submissions can read it. Raises GradingError."""
+    """Check that the cache has what the assignments need, where submissions can read it. Raises GradingError."""
     wanted = {name: needs.missing(name) for name in sorted(assignments)}
     lacking = list(dict.fromkeys(asset for names in wanted.values() for asset in names))
     if lacking:
         which = " and ".join(name for name, names in wanted.items() if names)
         raise GradingError(
-            f"Nothing was graded: {which} cannot be, without {', '.join(lacking)}, which the cache ({cache.home()}) "
-            f"lacks or holds damaged. While online, run `textclf fetch {' '.join(lacking)}`"
+            f"Nothing was graded: {which} cannot be, without {', '.join(lacking)}, missing or damaged in the "
+            f"cache ({cache.home()}). While online, run `textclf fetch {' '.join(lacking)}`"
             f"{' and `textclf fetch --verify`' if any(map(cache.is_ready, lacking)) else ''}, then grade again."
         )
     kept = cache.home().resolve()
@@ -192,7 +200,7 @@ def _be_ready(assignments: set[str], hidden: tuple[Path, ...]) -> None:
 
 
 def _each(left: list[int], room: Classroom, limits: Limits, jobs: int) -> Iterator[tuple[int, Marks]]:
-    """Numbers of submissions with their marks, as they get ready."""
+    """Pairs (number of a submission, its marks), as they are finished."""
     if min(jobs, len(left)) > 1:
         import transformers  # noqa: F401  (here, for it breaks where two threads import it at once, as checks would)
     sitting.interrupted.clear()
@@ -207,7 +215,7 @@ def _each(left: list[int], room: Classroom, limits: Limits, jobs: int) -> Iterat
     finally:
         sitting.interrupted.set()
         pool.shutdown(cancel_futures=True)
-        sitting.interrupted.clear()  # nothing runs any more; a sitting of somebody else's in this process may go on
+        sitting.interrupted.clear()  # nothing runs any more; another sitting in this process may continue
 
 
 def _bar(console: Console) -> Progress:
@@ -216,7 +224,7 @@ def _bar(console: Console) -> Progress:
 
 
 def _kept(room: Classroom, submission: Submission, limits: Limits) -> Marks | None:
-    """The result that is kept, if it holds for these limits too: one that hung on a limit does not for a larger one."""
+    """The kept result, if it is valid for these limits: one that exceeded a limit is not valid for a higher one."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         known = json.loads(room.kept_at(submission).read_text(encoding="utf-8"))
         under = known["limits"]
@@ -228,7 +236,7 @@ def _kept(room: Classroom, submission: Submission, limits: Limits) -> Marks | No
 
 
 def _store(room: Classroom, submission: Submission, marks: Marks, limits: Limits) -> None:
-    """Keep a result, whole or not at all. On a full disk it is not kept, and grading goes on."""
+    """Keep a result, whole or not at all. If the disk is full it is not kept, and grading continues."""
     kept = marks.as_dict() | {"limits": asdict(limits) if marks.limited else None}
     try:
         path = room.kept_at(submission)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from textclf_lesson.base import runtime
 from textclf_lesson.base.errors import GradingError
+from textclf_lesson.grade import unpack
 
 SUPPORTED = ("linux", "darwin")
 SHOWN = 10  # files that were not graded, on the terminal; the CSV file and the page have all
@@ -40,12 +41,13 @@ def run(
 
     limits = sandbox.Limits(seconds=seconds, total=10 * seconds, memory=int(memory * 1e9))
     outputs: dict[Path, Callable] = {}
-    if path.is_dir():
-        outputs = {path / "grades.csv": summary.as_csv, html_out or path / "grades.html": summary.as_html}
+    table, page = _default_outputs(path)
+    if table:
+        outputs = {table: summary.as_csv, html_out or page: summary.as_html}
     outputs |= {json_out: summary.as_json} if json_out else {}
     outputs |= {html_out: summary.as_html} if html_out else {}
     # The default page stays one of ours where another is asked for this time.
-    own = {*outputs, *((path / "grades.csv", path / "grades.html") if path.is_dir() else ())}
+    own = {*outputs, *filter(None, (table, page))}
     try:
         room = classroom.classroom(path, solutions, assignment, own)
         with _alone(path, classroom.KEPT):
@@ -63,7 +65,7 @@ def run(
     except KeyboardInterrupt:
         _tell(console, "Interrupted. What is graded is kept: the same command goes on from here.")
         return 130
-    _show(console, path, graded, summary, in_full=not path.is_dir() or bool(problems))
+    _show(console, table, graded, summary, in_full=not table or len(graded) == 1 or bool(problems))
     if room.unsaved:
         problems.append(f"Results could not be kept in {path / classroom.KEPT} ({room.unsaved[0]}).")
     for problem in problems:
@@ -71,18 +73,27 @@ def run(
     return 1 if problems else 0
 
 
-def _show(console: Console, path: Path, graded: list, summary, in_full: bool) -> None:
+def _default_outputs(path: Path) -> tuple[Path | None, Path | None]:
+    """Where the table and the page of a class go: into its folder, or beside its archive; nowhere for one notebook."""
+    if path.is_dir():
+        return path / "grades.csv", path / "grades.html"
+    if unpack.is_archive(path.name):  # two archives may lie in one folder
+        return path.with_name(f"{path.stem}_grades.csv"), path.with_name(f"{path.stem}_grades.html")
+    return None, None
+
+
+def _show(console: Console, table: Path | None, graded: list, summary, in_full: bool) -> None:
     """The results on the terminal: each submission `in_full`, or a line about all; then what is not final."""
-    marked, left = [m for m in graded if m.assignment], [m for m in graded if not m.assignment]
+    marked, left = [m for m in graded if not m.unread], [m for m in graded if m.unread]
     if in_full:
         for marks in marked:
             console.print(summary.as_table(marks))
             if marks.note:
                 console.print(marks.note, markup=False, highlight=False, soft_wrap=True)
-    if path.is_dir():
+    if table:
         points = [marks.points / marks.out_of for marks in marked if marks.out_of and not marks.unjudged]
         mean = f", {sum(points) / len(points):.0%} of the points on average" if points else ""
-        console.print(f"{len(marked)} submissions graded{mean}: {path / 'grades.csv'}", soft_wrap=True, highlight=False)
+        console.print(f"{len(marked)} submissions graded{mean}: {table}", soft_wrap=True, highlight=False)
     for marks in left[:SHOWN]:
         console.print(f"{marks.submission}: {marks.note}", markup=False, highlight=False, soft_wrap=True)
     if len(left) > SHOWN:

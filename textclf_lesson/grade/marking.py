@@ -10,6 +10,7 @@ from typing import Any
 
 from textclf_lesson.base.errors import (
     AnswerError,
+    Blank,
     CheckFailed,
     CheckFault,
     Killed,
@@ -27,7 +28,7 @@ from textclf_lesson.grade.wire import MISSING
 
 # What can be said of an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course or of the
 # machine: it is graded again the next time.
-VERDICTS = ("right", "partly", "wrong", "missing", "stopped", "unjudged")
+VERDICTS = ("right", "partly", "wrong", "blank", "missing", "stopped", "unjudged")
 
 
 @dataclass
@@ -66,6 +67,11 @@ class Marks:
     def unjudged(self) -> float:
         """The points that nobody has judged yet."""
         return sum(mark.out_of for mark in self.marks if mark.verdict == "unjudged")
+
+    @property
+    def unread(self) -> bool:
+        """Whether the file could not be read as a notebook: nothing is known of the learner's answers."""
+        return "Not graded: " in self.note and all(mark.verdict == "missing" for mark in self.marks)
 
     def as_dict(self) -> dict[str, Any]:
         totals = {"points": self.points, "out_of": self.out_of, "unjudged": self.unjudged}
@@ -184,7 +190,8 @@ class Attempt:
         except Missing as hint:
             return Mark(item.name, 0, item.points, "missing", str(hint))
         except CheckFailed as hint:
-            return Mark(item.name, 0, item.points, "wrong", str(hint))
+            verdict = "blank" if isinstance(hint, Blank) else "wrong"
+            return Mark(item.name, 0, item.points, verdict, str(hint))
         except Stopped as reason:
             self.alive = self.alive and item.artefact  # an artefact's process is another one
             stopped = Mark(item.name, 0, item.points, "stopped", f"While it was checked, {reason}.")

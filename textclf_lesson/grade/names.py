@@ -1,4 +1,4 @@
-"""What the name of a hand-in tells: whose it is, which file it is, and which of several versions.
+"""Reads the name of a file that was handed in: the student, the assignment, and which of several versions it is.
 
 Canvas puts `lovelaceada_12345_678901_` before a file's name (`lovelaceada_LATE_12345_678901_` if it came late: sorted
 name, number of the student, number of the file, which grows), Moodle `Ada Lovelace_12345_assignsubmission_file_`.
@@ -24,10 +24,10 @@ _WORD = re.compile(
 
 @dataclass(frozen=True)
 class Named:
-    """What a name tells.
+    """What can be read from a name.
 
-    base: the file's own name, plain, without the marks of a version.
-    owner: the student, as Canvas and Moodle name them, with the folder that this stands in; else "".
+    base: the file's own name, plain, without version marks.
+    owner: the student, as Canvas and Moodle name them, with the folder of the file; else "".
     order: Canvas's number of the file, which grows with each version; else 0.
     number: of the copy, 0 if none is marked; a word such as "final" counts as a mark too.
     bare: the only mark is a number, which could also be a student's.
@@ -42,12 +42,12 @@ class Named:
 
 
 def plain(text: str) -> str:
-    """Lower-case letters and digits, with one _ for whatever stands between them."""
+    """Lower-case letters and digits, with one _ for everything between them."""
     return re.sub(r"[\W_]+", "_", text.casefold()).strip("_")
 
 
 def read(name: str) -> Named:
-    """What a file's name, with the folders and archives on the way to it, tells; the file's ending left out."""
+    """What can be read from a file's name with its folders and archives; the file's ending left out."""
     owner, late, order, parts = "", False, 0, name.split("/")
     stem = parts[-1]
     for at, part in enumerate(parts):
@@ -57,6 +57,7 @@ def read(name: str) -> Named:
             stem = found["rest"] if at == len(parts) - 1 else stem
             break
     base, number, bare = _version(stem)
+    base = base.removesuffix("_exercise") or base  # as it is called in a learner's working copy
     return Named(base, owner, late, order, number, bare)
 
 
@@ -79,7 +80,7 @@ def _version(stem: str) -> tuple[str, int, bool]:
 
 
 def assignment_in(name: str, stems: Iterable[str]) -> str | None:
-    """The assignment whose whole stem ("01_framing") stands in a name, in the file's own or else in its folders'.
+    """The assignment whose whole stem ("01_framing") is in a name: in that of the file, else in those of its folders.
 
     `lee_12_34_01_framing` is 01_framing. None if none does, or several do.
     """

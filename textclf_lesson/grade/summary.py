@@ -17,7 +17,18 @@ from textclf_lesson.grade.marking import Mark, Marks
 
 # How each kind of result begins: JSON, CSV, HTML.
 HEADS = (b'[\n {\n  "submission": ', b"submission,assignment,points,", b"<!DOCTYPE html>\n<!-- textclf grade -->")
-SIGNS = {"right": "✓", "partly": "◐", "wrong": "✗", "missing": "–", "stopped": "■", "unjudged": "?"}
+SIGNS = {"right": "✓", "partly": "◐", "wrong": "✗", "blank": "○", "missing": "–", "stopped": "■", "unjudged": "?"}
+MEANINGS = {
+    "right": "right",
+    "partly": "right in part",
+    "wrong": "wrong",
+    "blank": "not answered",
+    "missing": "the function or file is not there",
+    "stopped": "ran over a limit",
+    "unjudged": "not judged yet, by no fault of the learner",
+}
+# Files of which an instructor need not do anything: the notes of `handed_in` begin so.
+HARMLESS = ("Not graded: an older version", "Not graded: the same file as", "Not graded: a hidden ")
 
 
 def as_table(marks: Marks) -> Table:
@@ -47,18 +58,41 @@ def as_csv(graded: list[Marks]) -> str:
     writer.writerow(["submission", "assignment", "points", "out_of", "unjudged", *items, "note"])
     for marks in graded:
         by_item = {m.item: "unjudged" if m.verdict == "unjudged" else f"{m.points:g}" for m in marks.marks}
-        points = [f"{marks.points:g}", f"{marks.out_of:g}", f"{marks.unjudged:g}"] if marks.assignment else [""] * 3
+        points = [f"{marks.points:g}", f"{marks.out_of:g}", f"{marks.unjudged:g}"]
+        if marks.unread:
+            by_item, points = {}, [""] * 3
         row = [marks.submission, marks.assignment, *points, *(by_item.get(item, "") for item in items), marks.note]
         writer.writerow([f"'{entry}" if entry[:1] in ("=", "+", "-", "@", "\t", "\r") else entry for entry in row])
     return file.getvalue()
 
 
 def as_html(graded: list[Marks]) -> str:
-    """One page without scripts: items by how often they are missed, the spread of points, each submission's hints."""
+    """One page without scripts: what could not be read; learners by items; the items by how often they are missed; the
+    spread of points; each submission's hints."""
     template = resources.files(__package__).joinpath("summary.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
-    marked, left = [m for m in graded if m.assignment], [m for m in graded if not m.assignment]
-    return page.render(graded=marked, left=left, items=missed(marked), spread=spread(marked), signs=SIGNS)
+    marked, unread = [m for m in graded if not m.unread], [m for m in graded if m.unread]
+    harmless = [marks for marks in unread if marks.note.startswith(HARMLESS)]
+    return page.render(
+        graded=marked,
+        tables=tables(marked),
+        unread=[marks for marks in unread if marks not in harmless],
+        harmless=harmless,
+        items=missed(marked),
+        spread=spread(marked),
+        signs=SIGNS,
+        meanings=MEANINGS,
+    )
+
+
+def tables(graded: list[Marks]) -> dict[str, dict[str, Any]]:
+    """For each assignment its `items`, and its `rows`: the number on the page, the marks, and the mark of each item."""
+    found: dict[str, dict[str, Any]] = {}
+    for number, marks in enumerate(graded, 1):
+        table = found.setdefault(marks.assignment, {"items": {}, "rows": []})
+        table["items"] |= {mark.item: mark.out_of for mark in marks.marks}
+        table["rows"].append((number, marks, {mark.item: mark for mark in marks.marks}))
+    return dict(sorted(found.items()))
 
 
 def is_result(path: Path) -> bool:
@@ -69,14 +103,17 @@ def is_result(path: Path) -> bool:
 
 
 def missed(graded: list[Marks]) -> list[dict[str, Any]]:
-    """Every item with its share of right answers, verdicts and commonest hint; the most missed first."""
+    """Every item with its share of right answers, verdicts and commonest hint; the most missed first.
+
+    Only the hints of wrong answers count: a blank, and what was stopped, tell nothing of what a learner believes.
+    """
     by_item: dict[tuple[str, str], list[Mark]] = {}
     for marks in graded:
         for mark in marks.marks:
             by_item.setdefault((marks.assignment, mark.item), []).append(mark)
     rows = []
     for (assignment, item), those in by_item.items():
-        hints = Counter(mark.hint for mark in those if mark.hint and mark.verdict != "right").most_common(1)
+        hints = Counter(mark.hint for mark in those if mark.hint and mark.verdict in ("wrong", "partly")).most_common(1)
         verdicts = Counter(mark.verdict for mark in those)
         rows.append(
             {
