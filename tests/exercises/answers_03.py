@@ -12,41 +12,41 @@ from textclf_lesson.models import baselines
 from textclf_lesson.models.fasttext import FastTextClassifier
 
 
-@wrong("letter_pieces", "wants its marks first")
+@wrong("letter_ngrams", "marks < and > to the word first")
 def without_marks(word, minn, maxn):
     return [word[i : i + n] for n in range(minn, maxn + 1) for i in range(len(word) - n + 1)]
 
 
-@wrong("letter_pieces", "`range` stops before its end")
+@wrong("letter_ngrams", "`range` stops before its end")
 def stops_before_maxn(word, minn, maxn):
     word = f"<{word}>"
     return [word[i : i + n] for n in range(minn, maxn) for i in range(len(word) - n + 1)]
 
 
-@wrong("letter_pieces", "may a piece of n letters begin at the latest")
+@wrong("letter_ngrams", "the last position where n letters can begin")
 def loses_the_last_of_each(word, minn, maxn):
     word = f"<{word}>"
     return [word[i : i + n] for n in range(minn, maxn + 1) for i in range(len(word) - n)]
 
 
-@wrong("letter_pieces", "one length only")
+@wrong("letter_ngrams", "one length only")
 def one_length(word, minn, maxn):
     word = f"<{word}>"
     return [word[i : i + minn] for i in range(len(word) - minn + 1)]
 
 
-@wrong("letter_pieces", "A mark that stands alone")
+@wrong("letter_ngrams", "A mark alone")
 def marks_alone(word, minn, maxn):
     word = f"<{word}>"
     return [word[i : i + n] for n in range(minn, maxn + 1) for i in range(len(word) - n + 1)]
 
 
-@wrong("letter_pieces", "others: '<st' is missing")
+@wrong("letter_ngrams", "different: '<st' is missing")
 def letters_of_the_word(word, minn, maxn):
     return list(word)
 
 
-@right("letter_pieces")
+@right("letter_ngrams")
 def asks_fasttext_itself(word, minn, maxn):
     model = FastTextClassifier(dim=2, bucket=1000, minn=minn, maxn=maxn).fit(["a gem", "a bore"], [1, 0])
     return model.subwords(word)
@@ -85,7 +85,7 @@ def in_the_order_given(texts, labels):
     ]
 
 
-@wrong("training_lines", "beside another's label")
+@wrong("training_lines", "have another text's label")
 def labels_shuffled_apart(texts, labels):
     random.seed(0)
     random.shuffle(labels)
@@ -113,12 +113,12 @@ def _fitted(lr, epoch, texts, labels):
     return FastTextClassifier(lr=lr, epoch=epoch, dim=10).fit(texts, labels)
 
 
-@wrong("repair", "still on its way")
+@wrong("repair", "it still improves")
 def the_default(texts, labels, held_texts, held_labels):
     return {"lr": 0.1, "epoch": 5, "accuracy": _fitted(0.1, 5, texts, labels).score(held_texts, held_labels)}
 
 
-@wrong("repair", "patience is not what is missing")
+@wrong("repair", "are more than enough")
 def passes_alone(texts, labels, held_texts, held_labels):
     return {"lr": 0.001, "epoch": 2000, "accuracy": 0.7}
 
@@ -128,7 +128,7 @@ def steps_too_large(texts, labels, held_texts, held_labels):
     return {"lr": 50, "epoch": 15, "accuracy": 0.7}
 
 
-@wrong("repair", "on the rows it learned from")
+@wrong("repair", "on the training rows")
 def judged_on_training_rows(texts, labels, held_texts, held_labels):
     return {"lr": 0.5, "epoch": 15, "accuracy": _fitted(0.5, 15, texts, labels).score(texts, labels)}
 
@@ -201,10 +201,10 @@ def a_bootstrap_of_ones_own(model, cutoff, texts, truth):
     return {"mb": round(baselines.size_bytes(small) / 1e6, 3), "low": low, "high": high}
 
 
-def _decision(night="TF-IDF, pieces", stream="fastText, pieces", turn=1):
+def _decision(night="TF-IDF, subwords", stream="fastText, subwords", turn=1):
     truth, said = items._shop()
     found = {}
-    pairs = {"pieces_gain": ("fastText, words", "fastText, pieces"), "night_gain": (stream, night)}
+    pairs = {"subwords_gain": ("fastText, words", "fastText, subwords"), "night_gain": (stream, night)}
     for key, (a, b) in pairs.items():
         gain = metrics.difference(truth, said[a], said[b])
         found[key] = (gain.low, gain.high) if turn == 1 else (-gain.high, -gain.low)
@@ -213,12 +213,12 @@ def _decision(night="TF-IDF, pieces", stream="fastText, pieces", turn=1):
 
 @wrong("level_for_the_shop", "nobody waits")
 def fast_at_night_too():
-    return _decision(night="fastText, pieces")
+    return _decision(night="fastText, subwords")
 
 
 @wrong("level_for_the_shop", "leave 200 µs for each")
 def most_accurate_everywhere():
-    return _decision(stream="TF-IDF, pieces")
+    return _decision(stream="TF-IDF, subwords")
 
 
 @wrong("level_for_the_shop", "what is a 'word' to fastText")
@@ -242,16 +242,53 @@ def rounded_to_thousandths():
             for key, value in _decision().items()}  # fmt: skip
 
 
+@wrong("verdict", "Few rows are no proof of equality")
+def equal_if_it_holds_zero(low, high, margin):
+    return "better" if low > 0 else "worse" if high < 0 else "equal"
+
+
+@wrong("verdict", "Hold both ends against the margin")
+def nothing_is_equal(low, high, margin):
+    return "better" if low > 0 else "worse" if high < 0 else "undecided"
+
+
+@wrong("verdict", "too small to matter")
+def zero_before_the_margin(low, high, margin):
+    if low > 0 or high < 0:
+        return "better" if low > 0 else "worse"
+    return "equal" if -margin < low and high < margin else "undecided"
+
+
+@wrong("verdict", "Return one of 'better'")
+def yes_or_no(low, high, margin):
+    return low > 0
+
+
+@right("verdict")
+def by_the_larger_end(low, high, margin):
+    if max(-low, high) < margin:
+        return "equal"
+    return {(True, True): "better", (False, False): "worse"}.get((low > 0, high > 0), "undecided")
+
+
+@right("verdict", seed=3)
+def asks_the_difference_itself(low, high, margin):
+    difference = metrics.Difference((low + high) / 2, low, high)
+    if difference.within(margin):
+        return "equal"
+    return ("better" if low > 0 else "worse") if difference.clear else "undecided"
+
+
 @wrong("quiz", "the best of many tries is partly luck", lesson="03")
 def reports_the_best_try():
-    return {"default": "c", "autotune": "b", "pieces": "b", "threads": "b"}
+    return {"default": "c", "autotune": "b", "subwords": "b", "threads": "b", "rival": "b"}
 
 
 @wrong("quiz", "Longer vectors leave", lesson="03")
 def longer_vectors_first():
-    return {"default": "a", "autotune": "a", "pieces": "b", "threads": "b"}
+    return {"default": "a", "autotune": "a", "subwords": "b", "threads": "b", "rival": "b"}
 
 
 @right("quiz", lesson="03")
 def capital_letters():
-    return {"default": "C", "autotune": "A", "pieces": "B", "threads": "B"}
+    return {"default": "C", "autotune": "A", "subwords": "B", "threads": "B", "rival": "B"}

@@ -9,46 +9,46 @@ from textclf_lesson.check.sources import levels_of
 
 
 def _spell(word, vocabulary, mark="##", ends=reversed, give_up=True):
-    pieces, rest = [], word
+    tokens, rest = [], word
     while rest:
-        begin = mark if pieces else ""
+        begin = mark if tokens else ""
         end = next((e for e in ends(range(1, len(rest) + 1)) if begin + rest[:e] in vocabulary), None)
         if end is None:
             if give_up:
                 return ["[UNK]"]
-            pieces, end = [*pieces, "[UNK]"], len(rest)
+            tokens, end = [*tokens, "[UNK]"], len(rest)
         else:
-            pieces.append(begin + rest[:end])
+            tokens.append(begin + rest[:end])
         rest = rest[end:]
-    return pieces
+    return tokens
 
 
-@wrong("word_pieces", "Where is its mark?")
+@wrong("word_tokens", "Where is its ##?")
 def without_marks(word, vocabulary):
-    return [piece.removeprefix("##") for piece in _spell(word, vocabulary)]
+    return [token.removeprefix("##") for token in _spell(word, vocabulary)]
 
 
-@wrong("word_pieces", "Take the *longest* that fits")
+@wrong("word_tokens", "Take the *longest* that fits")
 def shortest_first(word, vocabulary):
     return _spell(word, vocabulary, ends=iter)
 
 
-@wrong("word_pieces", "Where is its mark?")
+@wrong("word_tokens", "Where is its ##?")
 def looks_up_the_rest_without_marks(word, vocabulary):
     return _spell(word, vocabulary, mark="")
 
 
-@wrong("word_pieces", "the whole word is one piece, [UNK]")
+@wrong("word_tokens", "the whole word is one token, [UNK]")
 def nothing_for_the_unknown(word, vocabulary):
-    return [piece for piece in _spell(word, vocabulary) if piece != "[UNK]"]
+    return [token for token in _spell(word, vocabulary) if token != "[UNK]"]
 
 
-@wrong("word_pieces", "the whole word is one piece, [UNK]", seed=3)
+@wrong("word_tokens", "the whole word is one token, [UNK]", seed=3)
 def unknown_rest_only(word, vocabulary):
     return _spell(word, vocabulary, give_up=False)
 
 
-@right("word_pieces")
+@right("word_tokens")
 def asks_the_tokeniser(word, vocabulary):
     from pathlib import Path
 
@@ -61,7 +61,7 @@ def asks_the_tokeniser(word, vocabulary):
     return tokenizer.encode(word, add_special_tokens=False).tokens
 
 
-@right("word_pieces", seed=3)
+@right("word_tokens", seed=3)
 def from_the_left_by_recursion(word, vocabulary):
     def spell(rest, mark=""):
         for end in range(len(rest), 0, -1):
@@ -75,6 +75,61 @@ def from_the_left_by_recursion(word, vocabulary):
         return ["[UNK]"]
 
 
+def _softmax(scores, axis=1):
+    powers = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+@wrong("attend", "not divided by √d")
+def without_the_root(queries, keys, values):
+    return _softmax(queries @ keys.T) @ values
+
+
+@wrong("attend", "the square root of d")
+def divided_by_d(queries, keys, values):
+    return _softmax(queries @ keys.T / queries.shape[1]) @ values
+
+
+@wrong("attend", "along the wrong axis", seed=3)
+def weights_of_each_key(queries, keys, values):
+    return _softmax(queries @ keys.T / queries.shape[1] ** 0.5, axis=0) @ values
+
+
+@wrong("attend", "Asked is what each token receives")
+def weights_alone(queries, keys, values):
+    return _softmax(queries @ keys.T / queries.shape[1] ** 0.5)
+
+
+@wrong("attend", "the softmax is missing")
+def scores_for_weights(queries, keys, values):
+    return queries @ keys.T / queries.shape[1] ** 0.5 @ values
+
+
+@wrong("attend", "exp overflows")
+def largest_score_left(queries, keys, values):
+    with np.errstate(all="ignore"):
+        powers = np.exp(queries @ keys.T / queries.shape[1] ** 0.5)
+        return powers / powers.sum(axis=1, keepdims=True) @ values
+
+
+@right("attend", seed=3)
+def asks_pytorch(queries, keys, values):
+    import torch
+    import torch.nn.functional as F
+
+    return F.scaled_dot_product_attention(*(torch.from_numpy(part) for part in (queries, keys, values)))
+
+
+@right("attend")
+def token_by_token(queries, keys, values):
+    received = []
+    for query in queries:
+        scores = [query @ key / len(query) ** 0.5 for key in keys]
+        weights = [np.exp(score - max(scores)) for score in scores]
+        received.append(sum(w * value for w, value in zip(weights, values, strict=True)) / sum(weights))
+    return received
+
+
 SAME = ("output_dir", "learning_rate", "num_train_epochs", "per_device_train_batch_size")
 
 
@@ -86,7 +141,7 @@ def _today(old, **changes):
     return {name: value for name, value in new.items() if value is not None}
 
 
-@wrong("todays_settings", "is a name of old")
+@wrong("todays_settings", "is an old name")
 def as_it_was(old):
     return old
 
@@ -138,52 +193,52 @@ def renames_what_has_a_new_name(old):
 
 
 def _padded(lengths, batch_size, arrange=sorted):
-    def places(rows):
+    def computed(rows):
         batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
         return sum(len(batch) * max(batch) for batch in batches)
 
-    return {"fixed": 128 * len(lengths), "longest": places(lengths), "alike": places(arrange(lengths))}
+    return {"fixed": 128 * len(lengths), "longest": computed(lengths), "alike": computed(arrange(lengths))}
 
 
-@wrong("padded_places", "Which rows should share a batch?")
+@wrong("padded_tokens", "Which rows should share a batch?")
 def never_put_together(lengths, batch_size):
     return _padded(lengths, batch_size, arrange=list)
 
 
-@wrong("padded_places", "as wide as *its own* longest row")
+@wrong("padded_tokens", "as wide as *its own* longest row")
 def longest_of_all(lengths, batch_size):
     return _padded(lengths, batch_size) | {"longest": max(lengths) * len(lengths)}
 
 
-@wrong("padded_places", "count its rows")
+@wrong("padded_tokens", "count its rows")
 def last_batch_taken_for_full(lengths, batch_size):
     starts = range(0, len(lengths), batch_size)
     wide = sum(batch_size * max(lengths[start : start + batch_size]) for start in starts)
     return _padded(lengths, batch_size) | {"longest": wide}
 
 
-@wrong("padded_places", "the last batch is missing")
+@wrong("padded_tokens", "the last batch is missing")
 def full_batches_only(lengths, batch_size):
     full = lengths[: len(lengths) // batch_size * batch_size]
     return _padded(full, batch_size) | {"fixed": 128 * len(lengths)}
 
 
-@wrong("padded_places", "the pads are missing")
+@wrong("padded_tokens", "the padding is missing")
 def counts_text(lengths, batch_size):
     return dict.fromkeys(["fixed", "longest", "alike"], sum(lengths))
 
 
-@right("padded_places")
+@right("padded_tokens")
 def filled_up_and_reshaped(lengths, batch_size):
-    def places(rows):
+    def computed(rows):
         left = -len(rows) % batch_size
         table = np.append(rows, np.zeros(left, int)).reshape(-1, batch_size)
         return (table.max(axis=1) * (table > 0).sum(axis=1)).sum()
 
     return {
         "fixed": np.full(len(lengths), 128).sum(),
-        "longest": places(lengths),
-        "alike": places(np.sort(lengths)[::-1]),
+        "longest": computed(lengths),
+        "alike": computed(np.sort(lengths)[::-1]),
     }
 
 
@@ -212,7 +267,7 @@ def freedom_of_one_setting(a, b):
     return _around(a, b, stats.t.ppf(0.975, len(a) - 1))
 
 
-@wrong("seed_or_setting", "Means of several vary less")
+@wrong("seed_or_setting", "Means vary less")
 def spread_of_single_runs(a, b):
     return _around(a, b, stats.t.ppf(0.975, 2 * len(a) - 2), share=1)
 
@@ -235,12 +290,12 @@ def _decision(**other):
     return found | {"topics_at_most": at_most} | other
 
 
-@wrong("where_it_pays", "Not even a model without a mistake")
+@wrong("where_it_pays", "Even a model without a mistake")
 def transformers_everywhere():
     return _decision(topics="fine-tune")
 
 
-@wrong("where_it_pays", "against the rule")
+@wrong("where_it_pays", "with the rule")
 def stays_for_ever():
     return _decision(films="stay")
 
@@ -275,16 +330,16 @@ def rounded():
     }
 
 
-@wrong("quiz", "every place of it is computed", lesson="04")
+@wrong("quiz", "every token of it is computed", lesson="04")
 def pads_are_free():
-    return {"padding": "c", "best": "c", "rate": "b", "save": "c"}
+    return {"padding": "c", "best": "c", "rate": "b", "save": "c", "curves": "b"}
 
 
 @wrong("quiz", "the validation rows chose it", lesson="04")
 def reports_what_chose():
-    return {"padding": "a", "best": "b", "rate": "b", "save": "c"}
+    return {"padding": "a", "best": "b", "rate": "b", "save": "c", "curves": "b"}
 
 
 @right("quiz", lesson="04")
 def in_brackets_and_capitals():
-    return {"padding": "(a)", "best": "C", "rate": "b", "save": "c"}
+    return {"padding": "(a)", "best": "C", "rate": "b", "save": "c", "curves": "b"}

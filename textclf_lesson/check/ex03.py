@@ -19,48 +19,48 @@ from textclf_lesson.models.fasttext import FastTextClassifier
 
 __getattr__ = guess(__name__)
 
-# A word, minn, maxn, and a word to share pieces with: misspelt, inflected, written without spaces.
+# A word, minn, maxn, and a word to share n-grams with: misspelt, inflected, written without spaces.
 WORDS = [("stuppidd", 3, 5, "stupid"), ("горшком", 3, 6, "горшок"), ("房间很大", 1, 3, "很大")]
 OTHERS = [("vandaliam", 3, 5, "vandalism"), ("билетами", 3, 6, "билет"), ("服务不错", 1, 2, "不错")]
 ENOUGH = 0.68  # accuracy on unseen Russian sentences; the default settings reach a sixth, the best about three quarters
 SMALL = {"lr": 0.5, "epoch": 15, "dim": 10}
-RIVALS = ["fastText, words", "fastText, pieces", "TF-IDF, words", "TF-IDF, pieces"]
+RIVALS = ["fastText, words", "fastText, subwords", "TF-IDF, words", "TF-IDF, subwords"]
 
 
 @item
-def letter_pieces(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes a word, minn and maxn; returns the pieces that fastText makes of it."""
+def letter_ngrams(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes a word, minn and maxn; returns the character n-grams that fastText makes of it."""
     for word, minn, maxn, other in OTHERS if seed else WORDS:
         value = answer(word, minn, maxn)
         if not isinstance(value, list | tuple | set | np.ndarray) or not all(isinstance(p, str) for p in value):
-            raise CheckFailed("Return a list of strings, the pieces of the word.")
+            raise CheckFailed("Return a list of strings, the n-grams of the word.")
         marked, got = f"<{word}>", set(value)
-        right = _pieces(marked, minn, maxn) - {"<", ">"}
+        right = _ngrams(marked, minn, maxn) - {"<", ">"}
         hints = {
-            "The word wants its marks first, < and >, so that a piece knows whether it begins or ends a word.": (
-                _pieces(word, minn, maxn)
+            "Add the marks < and > to the word first: they show which n-grams begin or end a word.": (
+                _ngrams(word, minn, maxn)
             ),
-            "The longest pieces are missing: they have maxn letters, and `range` stops before its end.": (
-                right & _pieces(marked, minn, maxn - 1)
+            "The longest n-grams are missing: they have maxn letters, and `range` stops before its end.": (
+                right & _ngrams(marked, minn, maxn - 1)
             ),
-            "The last piece of each length is missing: where may a piece of n letters begin at the latest?": {
+            "The last n-gram of each length is missing: what is the last position where n letters can begin?": {
                 marked[i : i + n] for n in range(minn, maxn + 1) for i in range(len(marked) - n)
             }
             - {"<", ">"},
-            "Pieces have minn *to* maxn letters; yours have one length only.": _pieces(marked, minn, minn),
-            "A mark that stands alone is no piece: it would be in every word.": _pieces(marked, minn, maxn),
-            "The word as a whole has a vector of its own; asked are only its pieces.": right | {word},
+            "N-grams have minn *to* maxn letters; yours have one length only.": _ngrams(marked, minn, minn),
+            "A mark alone is not an n-gram: it would be in every word.": _ngrams(marked, minn, maxn),
+            "The whole word has a vector of its own; return only its n-grams.": right | {word},
         }
         if got != right:
             extra, missing = sorted(got - right), sorted(right - got)
-            found = f"{short(missing[0])} is missing" if missing else f"{short(extra[0])} is none"
-            otherwise = f"The pieces of '{word}' from {minn} to {maxn} letters are others: {found}."
+            found = f"{short(missing[0])} is missing" if missing else f"{short(extra[0])} is not one of them"
+            otherwise = f"The n-grams of '{word}' from {minn} to {maxn} letters are different: {found}."
             raise CheckFailed(next((hint for hint, wrong in hints.items() if got == wrong), otherwise))
-        shared = sorted(right & _pieces(f"<{other}>", minn, maxn), key=lambda piece: (len(piece), piece))
+        shared = sorted(right & _ngrams(f"<{other}>", minn, maxn), key=lambda ngram: (len(ngram), ngram))
         yield f"'{word}' shares with '{other}': {' '.join(shared)}"
 
 
-def _pieces(marked: str, minn: int, maxn: int) -> set[str]:
+def _ngrams(marked: str, minn: int, maxn: int) -> set[str]:
     return {marked[i : i + n] for n in range(minn, maxn + 1) for i in range(len(marked) - n + 1)}
 
 
@@ -90,23 +90,23 @@ def training_lines(answer: Answer, seed: int = 0) -> Iterator[str]:
         if re.search(r"(?<!\S)__label__", row[2]):
             raise CheckFailed(
                 "A reviewer wrote `__label__1` into the text. A line may hold several labels, so fastText would "
-                "believe it: look at what follows your own label."
+                "read it as a second label: look at what follows your own label."
             )
     yield "no label but yours"
     if any(row[2] != row[2].lower() for row in rows):
         raise CheckFailed("Some words are still in upper case: to fastText, 'Film' and 'film' are two words.")
     truth = {_words(text): str(label) for text, label in zip(texts, labels, strict=True) if "__label__" not in text}
-    said = {_words(row[2]): row[1] for row in rows}
-    if not truth.keys() <= said.keys():
+    found = {_words(row[2]): row[1] for row in rows}
+    if not truth.keys() <= found.keys():
         raise CheckFailed("Some texts are not in your lines as they were: compare a line with its text, word by word.")
-    if any(said[words] != label for words, label in truth.items()):
-        raise CheckFailed("Some texts stand beside another's label. What has to be shuffled together?")
+    if any(found[words] != label for words, label in truth.items()):
+        raise CheckFailed("Some texts have another text's label. What has to be shuffled together?")
     yield "each text with its label"
     turns = sum(one[1] != two[1] for one, two in pairwise(rows))
     if turns < len(rows) / 5:
         raise CheckFailed(
-            "The file is still sorted by label. fastText takes rows in their order, and the last thousands that it "
-            "sees would all be of one class."
+            "The file is still sorted by label. fastText trains on rows in their order, and the last thousands of "
+            "rows would all be of one class."
         )
     yield "in random order"
 
@@ -121,13 +121,13 @@ def repair(answer: Answer, seed: int = 0) -> Iterator[str]:
     train, held, test = tables("russian-senses").values()
     train = train.sample(1400, random_state=seed)
     texts, labels = train["text"].tolist(), train["label"].tolist()
-    judged, truth = held["text"].tolist(), held["label"].tolist()
-    said = answer.record(["lr", "epoch", "accuracy"], texts, labels, judged, truth)
-    lr, epoch, accuracy = (answer.as_number(said[key], f"`{key}`") for key in ("lr", "epoch", "accuracy"))
+    held_out, truth = held["text"].tolist(), held["label"].tolist()
+    record = answer.record(["lr", "epoch", "accuracy"], texts, labels, held_out, truth)
+    lr, epoch, accuracy = (answer.as_number(record[key], f"`{key}`") for key in ("lr", "epoch", "accuracy"))
     if not 0 < lr < 1000 or epoch < 1 or epoch != int(epoch):
         raise CheckFailed(f"`lr` is a number above 0, `epoch` a whole one; yours are {lr:g} and {epoch:g}.")
     if epoch > 100:
-        raise CheckFailed(f"{epoch:g} passes: patience is not what is missing. Which other number moves the vectors?")
+        raise CheckFailed(f"{epoch:g} epochs are more than enough. Which other setting moves the vectors?")
 
     def train_with(lr: float, epoch: float) -> FastTextClassifier:
         return FastTextClassifier(lr=lr, epoch=int(epoch), dim=10).fit(texts, labels)
@@ -135,23 +135,23 @@ def repair(answer: Answer, seed: int = 0) -> Iterator[str]:
     try:
         model = train_with(lr, epoch)
     except ValueError:
-        raise CheckFailed(f"With lr={lr:g} training diverges: the vectors overflow. Take smaller steps.") from None
+        raise CheckFailed(f"With lr={lr:g} training diverges: the vectors overflow. Lower the learning rate.") from None
     unseen = model.score(test["text"], test["label"])
     if unseen < ENOUGH:
         further = train_with(lr, min(3 * epoch, 100)).score(test["text"], test["label"]) if lr < 5 else 0
-        why = "More passes do not help it. Is the step too large?"
+        why = "More epochs do not help. Is the learning rate too high?"
         if further > unseen + 0.02:
-            why = "It is still on its way, for with more passes it gets better: raise the step, the passes, or both."
-        raise CheckFailed(f"On sentences that you do not have, that model gets {unseen:.0%} right. {why}")
+            why = "With more epochs it still improves: raise the learning rate, the epochs, or both."
+        raise CheckFailed(f"That model has an accuracy of {unseen:.0%} on sentences that you do not have. {why}")
     yield f"{unseen:.0%} right on unseen sentences"
     hints = {
-        "`accuracy` is that on the rows it learned from, where any model shines. Which rows did it not see?": (
+        "`accuracy` was measured on the training rows. Measure it on rows that the model has not seen.": (
             model.score(texts, labels)
         ),
-        "`accuracy` should be a share between 0 and 1, not a percentage.": 100 * model.score(judged, truth),
+        "`accuracy` should be a share between 0 and 1, not a percentage.": 100 * model.score(held_out, truth),
     }
     otherwise = "`accuracy` is not what a model of dim=10 with these settings reaches on the held-out sentences."
-    compare(accuracy, model.score(judged, truth), hints, otherwise, 0.01)
+    compare(accuracy, model.score(held_out, truth), hints, otherwise, 0.01)
     yield "its accuracy measured on held-out rows"
 
 
@@ -166,15 +166,15 @@ def _topics() -> tuple[FastTextClassifier, list[str], np.ndarray]:
 
 @item
 def shrink_cost(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes a model, cutoff, texts and their labels; returns {"mb", "low", "high"} of it cut to that many words."""
+    """Takes a model, cutoff, texts and their labels; returns {"mb", "low", "high"} of its quantised copy."""
     (model, texts, truth), cutoff = _topics(), 300 + 20 * seed
-    said = answer.record(["mb", "low", "high"], model, cutoff, texts, truth)
-    mb, *ends = (answer.as_number(said[key], f"`{key}`") for key in ("mb", "low", "high"))
+    record = answer.record(["mb", "low", "high"], model, cutoff, texts, truth)
+    mb, *ends = (answer.as_number(record[key], f"`{key}`") for key in ("mb", "low", "high"))
     small = model.quantize(cutoff=cutoff)
     size, full = baselines.size_bytes(small) / 1e6, baselines.size_bytes(model) / 1e6
     if not close(mb, size, 0.05):
         hints = {
-            "`mb` is the size of the model as it was; asked is that of the small one.": full,
+            "`mb` is the size of the model as it was; return that of the small one.": full,
             "`mb` is in bytes; divide by 1e6.": 1e6 * size,
             "`mb` is of a model with all its words: pass `cutoff` on.": baselines.size_bytes(model.quantize()) / 1e6,
         }
@@ -184,59 +184,101 @@ def shrink_cost(answer: Answer, seed: int = 0) -> Iterator[str]:
     low, high = answer.as_pair(ends, "the interval")
     right, rows = metrics.difference(truth, before, after, "macro_f1"), metrics.difference(truth, before, after)
     if high - low < 1e-9:
-        raise CheckFailed("The interval has no width, as if hardly a text had been judged. How many do you use?")
+        raise CheckFailed("The interval has no width, as with only one or two texts. How many do you use?")
     hints = {
         "The sign is turned: small minus large, so that a loss is below zero.": (-right.high, -right.low),
-        "That is of the *accuracy*, in which 'earn' decides. Macro F1 counts each topic alike.": (rows.low, rows.high),
+        "That is the interval of the *accuracy*, which 'earn' decides. In macro F1 each topic counts the same.": (
+            rows.low,
+            rows.high,
+        ),
     }
     otherwise = "That is not the paired 95 % interval of macro F1, small minus large, on all the texts."
     if high - low > 1.4 * (right.high - right.low):
-        otherwise = "Your interval is far wider than a paired one: judge both models on the *same* draws of texts."
+        otherwise = "Your interval is far wider than a paired one: score both models on the *same* draws of texts."
     compare((low, high), (right.low, right.high), hints, otherwise, 0.006)
     yield f"macro F1 {right}"
 
 
 @cache
 def _shop() -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The truth of the test lines and what each rival says, as the exercise's own cell computes it."""
+    """True labels of the test lines and each rival's predictions, as the exercise's own cell computes them."""
     lines = tables("chinese-reviews")
     train, test = lines["train"].sample(2000, random_state=0), lines["test"]
     rivals: dict[str, Any] = {
         "fastText, words": FastTextClassifier(**SMALL),
-        "fastText, pieces": FastTextClassifier(**SMALL, minn=1, maxn=3, bucket=50_000),
+        "fastText, subwords": FastTextClassifier(**SMALL, minn=1, maxn=3, bucket=50_000),
         "TF-IDF, words": baselines.pipeline("tfidf"),
-        "TF-IDF, pieces": baselines.pipeline("char", features__ngram_range=(1, 2)),
+        "TF-IDF, subwords": baselines.pipeline("char", features__ngram_range=(1, 2)),
     }
-    said = {name: model.fit(train["text"], train["label"]).predict(test["text"]) for name, model in rivals.items()}
-    return test["label"].to_numpy(), said
+    predictions = {
+        name: model.fit(train["text"], train["label"]).predict(test["text"]) for name, model in rivals.items()
+    }
+    return test["label"].to_numpy(), predictions
 
 
 @item
 def level_for_the_shop(answer: Answer) -> Iterator[str]:
-    """Returns {"night", "stream", "pieces_gain", "night_gain"}: which model for which task, and why."""
-    said = answer.record(["night", "stream", "pieces_gain", "night_gain"])
-    night, stream = (answer.choice(said, key, RIVALS) for key in ("night", "stream"))
+    """Returns {"night", "stream", "subwords_gain", "night_gain"}: which model for which task, and why."""
+    record = answer.record(["night", "stream", "subwords_gain", "night_gain"])
+    night, stream = (answer.choice(record, key, RIVALS) for key in ("night", "stream"))
     for chosen, key in ((night, "night"), (stream, "stream")):
-        if chosen.endswith("words"):
+        if chosen.endswith(", words"):
             raise CheckFailed(
-                f"`{key}`: nobody writes spaces in Chinese. Look at the accuracies: what is a 'word' to {chosen}?"
+                f"`{key}`: Chinese is written without spaces. Look at the accuracies: what is a 'word' to {chosen}?"
             )
     if stream.startswith("TF-IDF"):
         raise CheckFailed(
-            "`stream`: five thousand lines a second leave 200 µs for each. Hold the medians and the p95 against that."
+            "`stream`: five thousand lines a second leave 200 µs for each. Compare the medians and the p95 with that."
         )
     if night.startswith("fastText"):
         raise CheckFailed(
-            "`night`: at night nobody waits, so milliseconds buy nothing. Which rival is clearly the most accurate?"
+            "`night`: at night nobody waits, so speed does not matter. Which rival is clearly the most accurate?"
         )
-    yield "each task its level"
+    yield "the right level for each task"
     truth, answers = _shop()
-    pairs = {"pieces_gain": ("fastText, words", "fastText, pieces"), "night_gain": (stream, night)}
+    pairs = {"subwords_gain": ("fastText, words", "fastText, subwords"), "night_gain": (stream, night)}
     for key, (a, b) in pairs.items():
-        value = answer.as_pair(said[key], f"`{key}`")
+        value = answer.as_pair(record[key], f"`{key}`")
         right = metrics.difference(truth, answers[a], answers[b])
         hints = {f"`{key}` has its sign turned: it is {b}, minus {a}.": (-right.high, -right.low)}
         otherwise = f"`{key}` is not the paired 95 % interval of the accuracy of {b}, minus that of {a}."
         compare(value, (right.low, right.high), hints, otherwise, 0.006)
-    yield "pieces for words, beyond doubt"
-    yield "what the speed costs is known"
+    yield "character n-grams are clearly better than words"
+    yield "and the cost of the speed is measured"
+
+
+# Intervals of a difference, a margin, and what they say. The first of each pair of lists is the visible test's.
+VERDICTS = [
+    [(0.037, 0.076, 0.01, "better"), (-0.092, -0.078, 0.01, "worse"), (-0.003, 0.003, 0.01, "equal")],
+    [(0.021, 0.047, 0.02, "better"), (-0.018, -0.002, 0.01, "worse"), (-0.006, 0.009, 0.02, "equal")],
+]
+VERDICTS[0] += [(-0.003, 0.024, 0.01, "undecided"), (0.001, 0.004, 0.01, "equal"), (-0.031, 0.008, 0.01, "undecided")]
+VERDICTS[1] += [(-0.041, 0.012, 0.02, "undecided"), (-0.008, -0.001, 0.01, "equal"), (0.001, 0.024, 0.01, "better")]
+
+
+@item
+def verdict(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes the ends of an interval and a margin; returns "better", "worse", "equal" or "undecided"."""
+    for low, high, margin, right in VERDICTS[bool(seed)]:
+        value = answer(low, high, margin)
+        words = ("better", "worse", "equal", "undecided")
+        if value not in words:
+            raise CheckFailed(f"Return one of {', '.join(map(repr, words))}; yours is {short(value)}.")
+        if value == right:
+            continue
+        where = f"[{low:+.3f}, {high:+.3f}] with a margin of {margin}: "
+        hints = {
+            ("equal", "undecided"): "it holds zero, and also differences beyond the margin. Few rows are no proof of "
+            "equality: the interval says that we cannot tell.",
+            ("undecided", "equal"): "whatever the true difference in there is, it is too small to matter. Hold both "
+            "ends against the margin.",
+            ("better", "equal"): "it leaves out zero, but the whole of it lies inside the margin: too small to matter.",
+            ("worse", "equal"): "it leaves out zero, but the whole of it lies inside the margin: too small to matter.",
+            ("undecided", "better"): "the whole of it lies above zero, and some of it beyond the margin.",
+            ("undecided", "worse"): "the whole of it lies below zero, and some of it beyond the margin.",
+            ("better", "worse"): "all of it lies below zero. Which model is minus which?",
+            ("worse", "better"): "all of it lies above zero. Which model is minus which?",
+        }
+        otherwise = f"this is {right!r}; yours is {value!r}. Go through the four cases in their order."
+        raise CheckFailed(where + hints.get((value, right), otherwise))
+    yield "better, worse, equal and undecided told apart"

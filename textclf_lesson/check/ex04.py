@@ -20,7 +20,7 @@ __getattr__ = guess(__name__)
 
 # --- finetuning -------------------------------------------------------------------------------------------------------
 
-FULL = 128  # pieces of a row, where tutorials fill up to a fixed length
+FULL = 128  # tokens of a row, where tutorials pad to a fixed length
 PLAIN = str | int | float | bool | None
 
 
@@ -34,75 +34,134 @@ def _tokenizer() -> Any:
 
 
 @item
-def word_pieces(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes a word and the set of all pieces; returns the pieces that spell it, as a transformer reads them."""
+def word_tokens(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes a word and the vocabulary, a set of tokens; returns the WordPiece tokens that the word is split into."""
     vocabulary = set(_tokenizer().get_vocab())
     for word in ["unwatchable", "overlong", "dullards", "gem☺"] if seed else ["unfilmable", "blandness", "film", "☺"]:
         value = answer(word, vocabulary)
-        if not isinstance(value, list | tuple) or not all(isinstance(piece, str) for piece in value):
-            raise CheckFailed("Return a list of strings, the pieces in the order of the word.")
-        got, right = list(value), _spelt(word, vocabulary)
-        bare = [piece.removeprefix("##") for piece in right]
+        if not isinstance(value, list | tuple) or not all(isinstance(token, str) for token in value):
+            raise CheckFailed("Return a list of strings, the tokens in the order of the word.")
+        got, right = list(value), _split(word, vocabulary)
+        bare = [token.removeprefix("##") for token in right]
         hints = {
-            "A piece that continues a word is another entry than the same letters at its start. Where is its mark?": (
-                bare
-            ),
-            "Those are pieces of the list, but shorter than need be. Take the *longest* that fits, from the left.": (
-                _spelt(word, vocabulary, shortest=True)
+            "A token inside a word is another entry of the vocabulary than the same letters at its "
+            "start. Where is its ##?": (bare),
+            "Those tokens are in the vocabulary, but not the longest. Take the *longest* that fits, from the left.": (
+                _split(word, vocabulary, shortest=True)
             ),
         }
         if got != right:
-            unknown = f"No piece fits somewhere in {word!r}. Then the whole word is one piece, [UNK]."
-            otherwise = unknown if right == ["[UNK]"] else f"{word!r} is not spelt as the tokeniser spells it."
+            unknown = f"At some point no token fits in {word!r}. Then the whole word is one token, [UNK]."
+            otherwise = unknown if right == ["[UNK]"] else f"{word!r} is not split as the tokeniser splits it."
             raise CheckFailed(next((hint for hint, wrong in hints.items() if got == wrong), otherwise))
         yield " · ".join(right)
 
 
-def _spelt(word: str, vocabulary: set[str], shortest: bool = False) -> list[str]:
-    pieces, at = [], 0
+def _split(word: str, vocabulary: set[str], shortest: bool = False) -> list[str]:
+    tokens, at = [], 0
     while at < len(word):
         ends = range(at + 1, len(word) + 1) if shortest else range(len(word), at, -1)
         found = next((end for end in ends if "##" * (at > 0) + word[at:end] in vocabulary), None)
         if found is None:
             return ["[UNK]"]
-        pieces.append("##" * (at > 0) + word[at:found])
+        tokens.append("##" * (at > 0) + word[at:found])
         at = found
-    return pieces
+    return tokens
+
+
+@cache
+def _first_layer() -> tuple[np.ndarray, ...]:
+    """Queries, keys and values of MiniLM's first layer for a sentence, each of shape (12 heads, 15 tokens, 32)."""
+    import torch
+
+    network, tokenizer = encoders.encoder("minilm")
+    inputs = tokenizer("It's not a bad premise, just a bad movie.", return_tensors="pt")
+    layer = network.encoder.layer[0].attention.self
+    with torch.inference_mode():
+        vectors = network.embeddings(input_ids=inputs["input_ids"])
+        parts = [linear(vectors) for linear in (layer.query, layer.key, layer.value)]
+    return tuple(part.view(-1, 12, 32).transpose(0, 1).numpy().astype(float) for part in parts)
+
+
+@item
+def attend(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes queries (n, d), keys and values (m, d); returns for each query the weighted mean of the values (n, d)."""
+    queries, keys, values = (part[seed] for part in _first_layer())
+    queries = queries[:5]  # fewer than keys, so that a softmax along the wrong axis is noticed
+    n, d = queries.shape
+    got = answer(queries, keys, values)
+    if np.shape(got) == (n, len(keys)):
+        raise CheckFailed(
+            f"You return {n} × {len(keys)} weights or scores. Asked is what each token receives: the mean of the "
+            "values, weighted by them."
+        )
+    got = answer.array(queries, keys, values, shape=(n, d))
+    scores = queries @ keys.T
+    hints = {
+        "The scores are not divided by √d. With long vectors the softmax would look at one token only.": (
+            _softmax(scores) @ values
+        ),
+        "The scores are divided by d; it should be the square root of d.": _softmax(scores / d) @ values,
+        "Each token's weights should add up to 1: the softmax runs along the wrong axis.": (
+            _softmax(scores / d**0.5, axis=0) @ values
+        ),
+        "Those are the scores times the values: the softmax is missing.": scores / d**0.5 @ values,
+        "That is the plain mean of all values, whatever the queries are.": np.tile(values.mean(axis=0), (n, 1)),
+    }
+    compare(got, _softmax(scores / d**0.5) @ values, hints, "It is off: scores, softmax, weighted mean.", 1e-4)
+    yield "what five tokens of a sentence receive in MiniLM's first layer"
+    got = answer.array(1000 * queries, keys, values, shape=(n, d))
+    if not np.isfinite(got).all():
+        raise CheckFailed(
+            "With large scores your result is not finite: exp overflows. Subtract each row's largest score first; "
+            "that changes no weight."
+        )
+    compare(got, _softmax(1000 * scores / d**0.5) @ values, {}, "With large scores it is off.", 1e-4)
+    yield "large scores too"
+
+
+def _softmax(scores: np.ndarray, axis: int = 1) -> np.ndarray:
+    powers = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return powers / powers.sum(axis=axis, keepdims=True)
 
 
 @item
 def todays_settings(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes the settings of an old snippet; returns today's, so that the state of the best accuracy is kept."""
+    """Takes the settings of an old snippet; returns today's, which keep the epoch with the best accuracy."""
     old = {"output_dir": "out", "evaluation_strategy": "epoch", "warmup_ratio": 0.1 + seed / 100, "no_cuda": not seed}
     old |= {"group_by_length": not seed, "overwrite_output_dir": True, "logging_dir": "logs"}
     kept = {"learning_rate": 1e-4 / (1 + seed), "num_train_epochs": 3 + seed, "per_device_train_batch_size": 16}
-    said = answer(old | kept)
-    if not isinstance(said, Mapping) or not all(isinstance(k, str) and isinstance(v, PLAIN) for k, v in said.items()):
+    settings = answer(old | kept)
+    if not isinstance(settings, Mapping) or not all(
+        isinstance(k, str) and isinstance(v, PLAIN) for k, v in settings.items()
+    ):
         raise CheckFailed("Return a dictionary of settings, their names and plain values.")
-    built = _arguments(dict(said), old)
+    built = _arguments(dict(settings), old)
     for name, value in kept.items():
         if getattr(built, name) != value:
-            raise CheckFailed(f"`{name}` was {short(value)} in the old snippet, and yours is {getattr(built, name)}.")
+            raise CheckFailed(f"`{name}` was {short(value)} in the old snippet; in yours it is {getattr(built, name)}.")
     if built.warmup_steps != old["warmup_ratio"]:
         raise CheckFailed(
-            f"The rate should rise during the first {old['warmup_ratio']:.0%} of the steps. In yours it does so for "
-            f"{built.warmup_steps:g}: a number below one is a share, one from one on counts steps."
+            f"The rate should rise during the first {old['warmup_ratio']:.0%} of the steps. In yours warmup_steps "
+            f"is {built.warmup_steps:g}: a number below 1 is a share of the steps, from 1 on it is a number of steps."
         )
     if (
         built.use_cpu != old["no_cuda"]
         or (built.train_sampling_strategy == "group_by_length") != old["group_by_length"]
     ):
-        raise CheckFailed(
-            "The processor, or how rows are put into batches, is no longer what the old snippet asked for."
-        )
-    yield "today's names, the old values"
+        raise CheckFailed("`no_cuda` or `group_by_length` is no longer what the old snippet asked for.")
+    yield "today's names with the old values"
     if not built.load_best_model_at_end:
-        raise CheckFailed("Trainer would end with its last state. The last need not be the best.")
+        raise CheckFailed("Trainer would keep the last epoch. The last need not be the best.")
     if built.eval_strategy != "epoch" or built.save_strategy != "epoch":
-        raise CheckFailed("To go back to the best epoch, each has to be judged *and* stored. Look at both strategies.")
+        raise CheckFailed(
+            "To go back to the best epoch, Trainer must evaluate *and* save each one. Look at both strategies."
+        )
     if str(built.metric_for_best_model).removeprefix("eval_") != "accuracy" or not built.greater_is_better:
-        raise CheckFailed("By these settings the best state is not that of the highest accuracy. What is it judged by?")
-    yield "the state with the best accuracy is kept"
+        raise CheckFailed(
+            "With these settings the best epoch is not that of the highest accuracy. Which metric chooses it?"
+        )
+    yield "the epoch with the best accuracy is kept"
 
 
 def _arguments(settings: dict[str, Any], old: dict[str, Any]) -> Any:
@@ -112,8 +171,8 @@ def _arguments(settings: dict[str, Any], old: dict[str, Any]) -> Any:
     from transformers import TrainingArguments
 
     for name in settings.keys() - set(inspect.signature(TrainingArguments).parameters):
-        gone = "is a name of old" if name in old else "is no setting"
-        raise CheckFailed(f"`{name}` {gone}: today's TrainingArguments would stop there. The table in 4.2 may help.")
+        gone = "is an old name" if name in old else "is not a setting"
+        raise CheckFailed(f"`{name}` {gone}: today's TrainingArguments raises an error. The table in 4.3 may help.")
     with tempfile.TemporaryDirectory() as folder:
         try:
             return TrainingArguments(**settings | {"output_dir": folder})
@@ -124,48 +183,50 @@ def _arguments(settings: dict[str, Any], old: dict[str, Any]) -> Any:
 
 @cache
 def _lengths() -> np.ndarray:
-    """How many pieces each film sentence has, [CLS] and [SEP] counted."""
+    """How many tokens each film sentence has, [CLS] and [SEP] included."""
     texts = data.load("movie-snippets")["train"].shuffle(seed=0).select(range(2000))["text"][:]
     return np.array([len(row.ids) for row in _tokenizer().encode_batch(texts)])
 
 
 @item
-def padded_places(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes the lengths of rows and a batch size; returns {"fixed", "longest", "alike"}, the places computed."""
+def padded_tokens(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes the lengths of rows and a batch size; returns {"fixed", "longest", "alike"}: tokens computed."""
     lengths, size = np.random.default_rng(seed).permutation(_lengths())[: 1990 - seed], 32 + seed
     said = answer.record(["fixed", "longest", "alike"], lengths, size)
     got = {key: answer.as_number(said[key], f"`{key}`") for key in ("fixed", "longest", "alike")}
     compare(got["fixed"], FULL * len(lengths), {
-        "`fixed` is the sum of the lengths: the pads are missing, and the model computes them too.": lengths.sum(),
-        "`fixed` counts full batches only; each row takes 128 places, those of the last batch too.": (
+        "`fixed` is the sum of the lengths: the padding is missing, and the model computes it too.": lengths.sum(),
+        "`fixed` counts full batches only; rows of the last batch have 128 tokens too.": (
             FULL * (len(lengths) // size) * size
         ),
-    }, "`fixed`: every row takes 128 places, whatever it holds.")  # fmt: skip
+    }, "`fixed`: every row has 128 tokens, whatever its length.")  # fmt: skip
     for key, rows in {"longest": lengths, "alike": np.sort(lengths)}.items():
         batches = _batches(rows, size)
-        if key == "alike" and got[key] == _places(_batches(rows[::-1], size)):
+        if key == "alike" and got[key] == _computed(_batches(rows[::-1], size)):
             continue  # the longest first: as good, only the last batch is another
-        compare(got[key], _places(batches), {
+        compare(got[key], _computed(batches), {
             f"`{key}`: the last batch is smaller; count its rows.": sum(size * b.max() for b in batches),
-            f"`{key}`: the last batch is missing. It is smaller, but it is computed too.": _places(batches[:-1]),
-            f"`{key}` is the sum of the lengths: no pads are counted.": lengths.sum(),
+            f"`{key}`: the last batch is missing. It is smaller, but computed too.": _computed(batches[:-1]),
+            f"`{key}` is the sum of the lengths: no padding is counted.": lengths.sum(),
             f"`{key}`: a batch is as wide as *its own* longest row, not as the longest of all.": (
                 lengths.max() * len(lengths)
             ),
-            f"`{key}`: here rows stay in the order given; only `alike` puts like lengths together.": (
-                _places(_batches(np.sort(lengths), size))
+            f"`{key}`: here rows stay in the order given; only `alike` puts similar lengths together.": (
+                _computed(_batches(np.sort(lengths), size))
             ),
-            f"`{key}`: rows are in the order given. Which rows should share a batch?": _places(_batches(lengths, size)),
-        }, f"`{key}` is off: for each batch, its rows times its longest row; then the sum.")  # fmt: skip
-    for key, places in got.items():
-        yield f"{key}: {lengths.sum() / places:.0%} text"
+            f"`{key}`: rows are in the order given. Which rows should share a batch?": (
+                _computed(_batches(lengths, size))
+            ),
+        }, f"`{key}` is wrong: multiply the rows of each batch by its longest row, then sum.")  # fmt: skip
+    for key, tokens in got.items():
+        yield f"{key}: {lengths.sum() / tokens:.0%} of the tokens are text"
 
 
 def _batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _places(batches: list[np.ndarray]) -> int:
+def _computed(batches: list[np.ndarray]) -> int:
     return sum(len(batch) * int(batch.max()) for batch in batches)
 
 
@@ -201,69 +262,66 @@ def seed_or_setting(answer: Answer, seed: int = 0) -> Iterator[str]:
         t = stats.t.ppf(0.975, 2 * n - 2)
         low, high = around(t)
         hints = {
-            "The sign is turned: asked is b minus a.": (-high, -low),
-            "1.96 is for many runs. With so few, the spread itself is uncertain: where does t come from?": around(1.96),
-            "Your spreads divide by n. Of three runs take n − 1: in NumPy that is ddof=1.": around(t, ddof=0),
-            "That t leaves five per cent on *each* side: a 90 % interval. How much may lie above t?": around(
+            "The sign is turned: return b minus a.": (-high, -low),
+            "1.96 is for many runs. With few runs the standard deviation itself is uncertain: use t.": around(1.96),
+            "Your standard deviations divide by n. Divide by n − 1: in NumPy that is ddof=1.": around(t, ddof=0),
+            "That t leaves 5 % on *each* side: a 90 % interval. How much may be above t?": around(
                 stats.t.ppf(0.95, 2 * n - 2)
             ),
-            "t has as many degrees of freedom as there are runs, less the two means: count again.": around(
+            "The degrees of freedom of t are the number of all runs minus 2, for the two means: count again.": around(
                 stats.t.ppf(0.975, n - 1)
             ),
-            "That is the spread of single runs. Means of several vary less: where do 1/n and 1/n stand?": around(
-                t, share=1
-            ),
+            "That is the standard deviation of single runs. Means vary less: where are 1/n and 1/n in "
+            "your formula?": around(t, share=1),
         }
-        said = answer.as_pair(answer(a.tolist(), b.tolist()))
-        otherwise = "It is off: go through the formula, the spread first, then its factor."
-        compare(said, (low, high), hints, otherwise, 1e-4)
-        verdict = "a better setting" if low > 0 else "a worse setting" if high < 0 else "perhaps a luckier seed"
+        got = answer.as_pair(answer(a.tolist(), b.tolist()))
+        otherwise = "The interval is wrong: check the formula, first the standard deviation, then its factor."
+        compare(got, (low, high), hints, otherwise, 1e-4)
+        verdict = "a better setting" if low > 0 else "a worse setting" if high < 0 else "perhaps only a better seed"
         yield f"{one:g} → {two:g}: {verdict}"
 
 
 @cache
 def _words() -> tuple[dict[str, float], metrics.Report]:
     """The accuracy of word counts in each group of film sentences, and their report on Reuters' topics."""
-    tests, said = {}, {}
+    tests, predictions = {}, {}
     for name, kind in {"movie-snippets": "logreg", "reuters-r8": "svm"}.items():
         train, tests[name] = (data.load(name)[split].to_pandas() for split in ("train", "test"))
         model = baselines.pipeline("tfidf", kind).fit(train["text"], train["label"])
-        said[name] = model.predict(tests[name]["text"])
+        predictions[name] = model.predict(tests[name]["text"])
     films, topics = tests.values()
     in_group = {name: films["text"].str.contains(pattern, case=False) for name, pattern in GROUPS.items()}
     in_group["neither"] = ~(in_group["negation"] | in_group["contrast"])
-    right = said["movie-snippets"] == films["label"]
-    report = metrics.report(topics["label"], said["reuters-r8"])
+    right = predictions["movie-snippets"] == films["label"]
+    report = metrics.report(topics["label"], predictions["reuters-r8"])
     return {name: float(right[rows].mean()) for name, rows in in_group.items()}, report
 
 
 @item
 def where_it_pays(answer: Answer) -> Iterator[str]:
     """Returns {"films", "topics", "weak_spot", "films_gain", "topics_at_most"}: where to fine-tune, and why."""
-    said = answer.record(["films", "topics", "weak_spot", "films_gain", "topics_at_most"])
-    films, topics = (answer.choice(said, key, ["fine-tune", "stay"]) for key in ("films", "topics"))
+    record = answer.record(["films", "topics", "weak_spot", "films_gain", "topics_at_most"])
+    films, topics = (answer.choice(record, key, ["fine-tune", "stay"]) for key in ("films", "topics"))
     groups, report = _words()
     study = levels_of("movie-snippets")["MiniLM"]  # as studies/levels.py measured it
     gain, *interval = study["difference"]
     if films != ("fine-tune" if gain >= 0.04 and interval[0] > 0 else "stay"):
-        raise CheckFailed("`films`: hold what the study measured, the gain and its interval, against the rule.")
+        raise CheckFailed("`films`: compare the gain in the study, and its interval, with the rule.")
     if topics != "stay":
-        raise CheckFailed(
-            "`topics`: how many points are there left to win? Not even a model without a mistake wins more."
-        )
-    yield "each task by the rule"
-    weak = answer.choice(said, "weak_spot", groups)
+        raise CheckFailed("`topics`: how many points are left to gain? Even a model without a mistake gains no more.")
+    yield "each task decided by the rule"
+    weak = answer.choice(record, "weak_spot", groups)
     if groups[weak] > min(groups.values()):
         raise CheckFailed(
-            f"`weak_spot`: of '{weak}' the counts get {groups[weak]:.0%} right, and of another group less. A large "
-            "group has many mistakes because it is large."
+            f"`weak_spot`: the counts get {groups[weak]:.0%} of '{weak}' right, and less of another group. A "
+            "large group has many mistakes because it is large."
         )
     hints = {
-        "`films_gain` is the interval of one model's accuracy; asked is that of the difference.": study["interval"],
+        "`films_gain` is the interval of one model's accuracy; return that of the difference.": study["interval"],
         "`films_gain` has its sign turned: it is the transformer minus TF-IDF.": (-interval[1], -interval[0]),
     }
     otherwise = "`films_gain` is not the interval of the difference that the study gives for the film sentences."
-    compare(answer.as_pair(said["films_gain"], "`films_gain`"), interval, hints, otherwise, 0.002)
+    compare(answer.as_pair(record["films_gain"], "`films_gain`"), interval, hints, otherwise, 0.002)
     yield "where counts fail, and what a transformer gains"
     hints = {
         "`topics_at_most` is the accuracy of TF-IDF; what is left above it?": report.accuracy,
@@ -271,5 +329,7 @@ def where_it_pays(answer: Answer) -> Iterator[str]:
         "`topics_at_most` should be a share between 0 and 1, not a percentage.": 100 * (1 - report.accuracy),
     }
     otherwise = "`topics_at_most` is not what a model without a mistake would be above TF-IDF."
-    compare(answer.as_number(said["topics_at_most"], "`topics_at_most`"), 1 - report.accuracy, hints, otherwise, 0.002)
+    compare(
+        answer.as_number(record["topics_at_most"], "`topics_at_most`"), 1 - report.accuracy, hints, otherwise, 0.002
+    )
     yield "and where there is nothing to gain"
