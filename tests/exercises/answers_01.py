@@ -188,21 +188,83 @@ def with_scikit_learn(a, b):
     return cohen_kappa_score(a, b)
 
 
+def _counts(y_true, y_pred):
+    pairs = list(zip(y_true, y_pred, strict=True))
+    return [pairs.count(kind) for kind in [(1, 1), (0, 1), (1, 0), (0, 0)]]
+
+
+@wrong("live", "swapped")
+def swaps_precision_and_recall(y_true, y_pred, prevalence):
+    tp, fp, fn, _ = _counts(y_true, y_pred)
+    f1 = 2 * tp / (2 * tp + fp + fn)
+    return {"precision": tp / (tp + fn), "recall": tp / (tp + fp), "f1": f1, "live_precision": 0.1}
+
+
+@wrong("live", "plain mean of precision and recall")
+def plain_mean_for_f1(y_true, y_pred, prevalence):
+    tp, fp, fn, _ = _counts(y_true, y_pred)
+    precision, recall = tp / (tp + fp), tp / (tp + fn)
+    return {"precision": precision, "recall": recall, "f1": (precision + recall) / 2, "live_precision": 0.1}
+
+
+@wrong("live", "false alarms outnumber hits")
+def forgets_the_prevalence(y_true, y_pred, prevalence):
+    tp, fp, fn, _ = _counts(y_true, y_pred)
+    precision, recall = tp / (tp + fp), tp / (tp + fn)
+    f1 = 2 * precision * recall / (precision + recall)
+    return {"precision": precision, "recall": recall, "f1": f1, "live_precision": precision}
+
+
+@wrong("live", "not 1 − precision")
+def one_minus_precision_for_false_alarms(y_true, y_pred, prevalence):
+    tp, fp, fn, _ = _counts(y_true, y_pred)
+    precision, recall = tp / (tp + fp), tp / (tp + fn)
+    f1 = 2 * precision * recall / (precision + recall)
+    found = prevalence * recall
+    live = found / (found + (1 - prevalence) * (1 - precision))
+    return {"precision": precision, "recall": recall, "f1": f1, "live_precision": live}
+
+
+@wrong("live", "raised ZeroDivisionError")
+def divides_by_zero(y_true, y_pred, prevalence):
+    tp, fp, fn, tn = _counts(y_true, y_pred)
+    precision, recall, alarms = tp / (tp + fp), tp / (tp + fn), fp / (fp + tn)
+    f1 = 2 * precision * recall / (precision + recall)
+    live = prevalence * recall / (prevalence * recall + (1 - prevalence) * alarms)
+    return {"precision": precision, "recall": recall, "f1": f1, "live_precision": live}
+
+
+@right("live")
+def of_a_million_texts(y_true, y_pred, prevalence):
+    y_true, y_pred = np.array(y_true), np.array(y_pred)
+    recall, alarms = y_pred[y_true == 1].mean(), y_pred[y_true == 0].mean()
+    hits, false = 1e6 * prevalence * recall, 1e6 * (1 - prevalence) * alarms
+    precision = y_true[y_pred == 1].mean() if y_pred.any() else 0
+    f1 = 2 / (1 / precision + 1 / recall) if precision * recall else 0
+    live = hits / (hits + false) if hits else 0
+    return {"precision": precision, "recall": recall, "f1": f1, "live_precision": live}
+
+
 @wrong("quiz", "This mail is both", lesson="01")
 def softmax_for_several():
-    return {"shape": "a", "leak": "b", "focal": "a", "kappa": "b"}
+    return {"shape": "a", "leak": "b", "focal": "a", "kappa": "b", "rows": "c"}
 
 
 @wrong("quiz", "Class weights look at the class", lesson="01")
 def focal_for_class_weights():
-    return {"shape": "b", "leak": "b", "focal": "c", "kappa": "b"}
+    return {"shape": "b", "leak": "b", "focal": "c", "kappa": "b", "rows": "c"}
 
 
 @wrong("quiz", "one letter, a to c", lesson="01")
 def no_such_option():
-    return {"shape": "b", "leak": "e", "focal": "a", "kappa": "b"}
+    return {"shape": "b", "leak": "e", "focal": "a", "kappa": "b", "rows": "c"}
+
+
+@wrong("quiz", "not the number of classes", lesson="01")
+def more_classes_more_rows():
+    return {"shape": "b", "leak": "b", "focal": "a", "kappa": "b", "rows": "b"}
 
 
 @right("quiz", lesson="01")
 def in_capitals():
-    return {"shape": "(B)", "leak": "B ", "focal": "A", "kappa": "B", "by the way": 1}
+    return {"shape": "(B)", "leak": "B ", "focal": "A", "kappa": "B", "rows": "c", "by the way": 1}

@@ -209,16 +209,60 @@ def rounded_by_hand():
     return {"ship": "letters", "over_words": [0.02, 0.09], "both_over_it": (-0.03, 0.02), "megabytes": 1.3}
 
 
+def _steps(path):
+    return {path[:at] for at, letter in enumerate(path) if letter == "."} | {path}
+
+
+@wrong("hierarchical_f1", "Where are the ancestors?")
+def plain_accuracy(y_true, y_pred):
+    return float(np.mean(np.array(y_true) == np.array(y_pred)))
+
+
+@wrong("hierarchical_f1", "Add up over all rows first")
+def mean_over_rows(y_true, y_pred):
+    pairs = [(_steps(t), _steps(p)) for t, p in zip(y_true, y_pred, strict=True)]
+    return float(np.mean([2 * len(t & p) / (len(t) + len(p)) for t, p in pairs]))
+
+
+@wrong("hierarchical_f1", "more than two steps")
+def branch_and_leaf_only(y_true, y_pred):
+    pairs = [({t, t.split(".")[0]}, {p, p.split(".")[0]}) for t, p in zip(y_true, y_pred, strict=True)]
+    return 2 * sum(len(t & p) for t, p in pairs) / sum(len(t) + len(p) for t, p in pairs)
+
+
+@wrong("hierarchical_f1", "only the first step")
+def branches_alone(y_true, y_pred):
+    return float(np.mean([t.split(".")[0] == p.split(".")[0] for t, p in zip(y_true, y_pred, strict=True)]))
+
+
+@right("hierarchical_f1")
+def precision_and_recall_first(y_true, y_pred):
+    common = true = predicted = 0
+    for t, p in zip(y_true, y_pred, strict=True):
+        t, p = t.split("."), p.split(".")
+        same = 0
+        while same < min(len(t), len(p)) and t[same] == p[same]:
+            same += 1
+        common, true, predicted = common + same, true + len(t), predicted + len(p)
+    precision, recall = common / predicted, common / true
+    return 2 * precision * recall / (precision + recall) if common else 0
+
+
 @wrong("quiz", "the sign might turn", lesson="02")
 def half_a_point_is_half_a_point():
-    return {"pipeline": "b", "interval": "a", "weights": "b", "latency": "c"}
+    return {"pipeline": "b", "interval": "a", "weights": "b", "latency": "c", "search": "b"}
 
 
 @wrong("quiz", "Question **latency**: answer with one letter, a to c", lesson="02")
 def leaves_one_out():
-    return {"pipeline": "b", "interval": "c", "weights": "b"}
+    return {"pipeline": "b", "interval": "c", "weights": "b", "search": "b"}
+
+
+@wrong("quiz", "best of thirty", lesson="02")
+def the_best_score_is_the_quality():
+    return {"pipeline": "b", "interval": "c", "weights": "b", "latency": "c", "search": "a"}
 
 
 @right("quiz", lesson="02")
 def in_brackets():
-    return {"pipeline": "(b)", "interval": "(c)", "weights": "(b)", "latency": "(c)"}
+    return {"pipeline": "(b)", "interval": "(c)", "weights": "(b)", "latency": "(c)", "search": "(b)"}

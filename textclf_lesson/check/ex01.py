@@ -236,3 +236,53 @@ def _agreement(a: list, b: list) -> tuple[float, float]:
     one, two = np.array(a), np.array(b)
     classes = sorted(set(a) | set(b))
     return float((one == two).mean()), float(sum((one == c).mean() * (two == c).mean() for c in classes))
+
+
+@item
+def live(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes truth and predictions (lists of 0 and 1), a prevalence; returns precision, recall, f1, live_precision."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(60) < 0.7).astype(int)
+    pred = np.where(rng.random(60) < 0.75, truth, 1 - truth)
+    tp, fp = int((truth & pred).sum()), int((pred & ~truth & 1).sum())
+    fn, tn = int((truth & (1 - pred)).sum()), int(((1 - truth) & (1 - pred)).sum())
+    prevalence = 0.05 + 0.01 * (seed % 4)
+    record = answer.record(["precision", "recall", "f1", "live_precision"], truth.tolist(), pred.tolist(), prevalence)
+    value = {key: answer.as_number(record[key], f"`{key}`") for key in ("precision", "recall", "f1", "live_precision")}
+    precision, recall, alarms = tp / (tp + fp), tp / (tp + fn), fp / (fp + tn)
+    hints = {
+        "`precision` and `recall` are swapped: precision divides by what was *predicted*, recall by the truth.": recall,
+        "`precision` is the accuracy. Look only at the rows that were predicted to have the label.": (tp + tn) / 60,
+    }
+    compare(value["precision"], precision, hints, "`precision` is not TP / (TP + FP) of these rows.")
+    hints = {"`recall` is the share of rows *without* the label that were left alone. Take those with it.": 1 - alarms}
+    compare(value["recall"], recall, hints, "`recall` is not TP / (TP + FN) of these rows.")
+    hints = {
+        "`f1` is the plain mean of precision and recall; F1 is their harmonic mean, 2·P·R / (P + R).": (
+            (precision + recall) / 2
+        ),
+        "The 2 is missing in `f1`: 2·P·R / (P + R).": precision * recall / (precision + recall),
+    }
+    compare(value["f1"], 2 * tp / (2 * tp + fp + fn), hints, "`f1` is not 2·P·R / (P + R).")
+    yield "precision, recall and F1 of these rows"
+    found, called = prevalence * recall, (1 - prevalence) * alarms
+    hints = {
+        "`live_precision` is the precision of these rows. If the label is rarer, false alarms outnumber hits.": (
+            precision
+        ),
+        "`live_precision` is not the precision times the prevalence. Count the live texts that are called so.": (
+            precision * prevalence
+        ),
+        "The false alarm rate divides by the rows *without* the label; yours divides by all rows.": (
+            found / (found + (1 - prevalence) * fp / 60)
+        ),
+        "The false alarm rate is not 1 − precision: it divides by the rows without the label.": (
+            found / (found + (1 - prevalence) * (1 - precision))
+        ),
+    }
+    compare(value["live_precision"], found / (found + called), hints, "`live_precision` is off: πR / (πR + (1 − π)F).")
+    yield "and the precision to expect where the label is rare"
+    never = answer.record(["precision", "recall", "f1", "live_precision"], [1, 0, 0, 1], [0, 0, 0, 0], 0.1)
+    if any(answer.as_number(never[key], f"`{key}`") != 0 for key in ("precision", "recall", "f1", "live_precision")):
+        raise CheckFailed("A model that never says yes has precision, recall and F1 of 0: nothing to divide by is 0.")
+    yield "0 where there is nothing to divide by"

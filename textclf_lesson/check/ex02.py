@@ -216,3 +216,47 @@ def _probabilities() -> tuple[np.ndarray, np.ndarray]:
 @cache
 def _megabytes(name: str) -> float:
     return baselines.size_bytes(_models()[name]) / 1e6
+
+
+PATHS = ["comp.graphics", "comp.sys.ibm", "comp.sys.mac", "rec.autos", "rec.sport.hockey", "sci.space", "misc"]
+
+
+@item
+def hierarchical_f1(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes true and predicted classes as paths ("comp.sys.mac"); returns F1 over classes with their ancestors."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(PATHS, 40).tolist()
+    pred = [t if rng.random() < 0.5 else str(rng.choice(PATHS)) for t in truth]
+    pairs = [(_ancestors(t), _ancestors(p)) for t, p in zip(truth, pred, strict=True)]
+    common, sizes = sum(len(t & p) for t, p in pairs), sum(len(t) + len(p) for t, p in pairs)
+    by_row = [2 * len(t & p) / (len(t) + len(p)) for t, p in pairs]
+    first = np.mean([t.split(".")[0] == p.split(".")[0] for t, p in zip(truth, pred, strict=True)])
+    last_two = [({t, t.split(".")[0]}, {p, p.split(".")[0]}) for t, p in zip(truth, pred, strict=True)]
+    hints = {
+        "That is the accuracy: a near miss counts as much as a far one. Where are the ancestors?": np.mean(
+            np.array(truth) == np.array(pred)
+        ),
+        "You compare only the first step of each path. The class and every step between count too.": float(first),
+        "You take an F1 for each row and average. Add up over all rows first, then divide once.": float(
+            np.mean(by_row)
+        ),
+        "A path can have more than two steps: comp.sys lies between comp and comp.sys.mac.": (
+            2 * sum(len(t & p) for t, p in last_two) / sum(len(t) + len(p) for t, p in last_two)
+        ),
+        "That is the precision alone: common over predicted.": common / sum(len(p) for _, p in pairs),
+    }
+    compare(answer.number(truth, pred), 2 * common / sizes, hints, "On 40 rows it is off. Try one row by hand.")
+    yield "every class with its ancestors"
+    stop = answer.number(["comp.sys.mac"], ["comp"])
+    if not close(stop, 0.5):
+        raise CheckFailed(
+            "For true comp.sys.mac and predicted comp, one class is common, of three true and one predicted: "
+            f"2 · 1 / (3 + 1) is one half. Yours is {stop:.3f}."
+        )
+    yield "a prediction may stop early"
+
+
+def _ancestors(path: str) -> set[str]:
+    """A class and all that it lies in."""
+    steps = path.split(".")
+    return {".".join(steps[: n + 1]) for n in range(len(steps))}
