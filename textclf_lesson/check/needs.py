@@ -1,8 +1,8 @@
-"""What grading an assignment needs in the cache: what its checks read, and the cells of the exercise itself."""
+"""The assets that grading an assignment needs in the cache: for its checks, and for the cells of the exercise."""
 
 from textclf_lesson.assets import cache
 
-# Assignment: assets. tests/exercises/test_fairness.py holds the table against the code.
+# Assignment: assets. tests/exercises/test_fairness.py compares this table with the code.
 ASSETS = {
     "01": ("snippets", "newsgroups-reuters"),
     "02": ("snippets",),
@@ -23,12 +23,12 @@ ASSETS = {
 
 
 def missing(assignment: str) -> list[str]:
-    """The assets that an assignment ("01_framing") needs and the cache lacks, or holds damaged; every file is read."""
+    """The assets that an assignment ("01_framing") needs and the cache lacks, or holds damaged; reads every file."""
     return [name for name in ASSETS.get(assignment[:2], ()) if cache.verify(name)]
 
 
 def prepare(assignment: str) -> None:
-    """Make in the cache what is made on first use. A submission could not: to it, the cache is read-only.
+    """Make the files that are made on first use. A submission cannot: its cache is read-only.
 
     Raises AssetError, ModelError or OSError if that is not possible.
     """
