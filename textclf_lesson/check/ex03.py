@@ -262,7 +262,7 @@ def verdict(answer: Answer, seed: int = 0) -> Iterator[str]:
     for low, high, margin, right in VERDICTS[bool(seed)]:
         value = answer(low, high, margin)
         words = ("better", "worse", "equal", "undecided")
-        if value not in words:
+        if not isinstance(value, str) or value not in words:
             raise CheckFailed(f"Return one of {', '.join(map(repr, words))}; yours is {short(value)}.")
         if value == right:
             continue

@@ -90,7 +90,7 @@ def attend(answer: Answer, seed: int = 0) -> Iterator[str]:
     queries = queries[:5]  # fewer than keys, so that a softmax along the wrong axis is noticed
     n, d = queries.shape
     got = answer(queries, keys, values)
-    if np.shape(got) == (n, len(keys)):
+    if isinstance(got, np.ndarray) and got.shape == (n, len(keys)):
         raise CheckFailed(
             f"You return {n} × {len(keys)} weights or scores. Asked is what each token receives: the mean of the "
             "values, weighted by them."
@@ -192,8 +192,8 @@ def _lengths() -> np.ndarray:
 def padded_tokens(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes the lengths of rows and a batch size; returns {"fixed", "longest", "alike"}: tokens computed."""
     lengths, size = np.random.default_rng(seed).permutation(_lengths())[: 1990 - seed], 32 + seed
-    said = answer.record(["fixed", "longest", "alike"], lengths, size)
-    got = {key: answer.as_number(said[key], f"`{key}`") for key in ("fixed", "longest", "alike")}
+    record = answer.record(["fixed", "longest", "alike"], lengths, size)
+    got = {key: answer.as_number(record[key], f"`{key}`") for key in ("fixed", "longest", "alike")}
     compare(got["fixed"], FULL * len(lengths), {
         "`fixed` is the sum of the lengths: the padding is missing, and the model computes it too.": lengths.sum(),
         "`fixed` counts full batches only; rows of the last batch have 128 tokens too.": (
