@@ -194,15 +194,15 @@ def cut_and_judge(answer: Answer, seed: int = 0) -> Iterator[str]:
 # --- multilabel -------------------------------------------------------------------------------------------------------
 
 WAYS = ("worst", "one", "six")
-CUTS = [0.45, 0.15, 0.45, 0.2, 0.46, 0.27]  # of the labels in their order, near the best on validation
+THRESHOLDS = [0.45, 0.15, 0.45, 0.2, 0.46, 0.27]  # of the labels in their order, near the best on validation
 GRAVEST_FIRST = ("severe_toxic", "threat", "identity_hate", "obscene", "insult", "toxic")
 
 
 @cache
 def _reports(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of each label with their intervals, at the thresholds CUTS and at 0.5."""
+    """Scores of each label with their intervals, at the thresholds THRESHOLDS and at 0.5."""
     rows, labels = some_rows("test", seed), comments()[0]
-    return tuple(metrics.multilabel_report(*rows, labels, cuts).per_label for cuts in (CUTS, 0.5))
+    return tuple(metrics.multilabel_report(*rows, labels, cuts).per_label for cuts in (THRESHOLDS, 0.5))
 
 
 @item
@@ -210,7 +210,7 @@ def labels_reached(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes truth, probabilities, thresholds, an F1 goal; returns {"f1", "low", "high", "reached"}, each per label."""
     truth, probability = some_rows("test", seed)
     labels = comments()[0]
-    cuts, (report, half) = np.array(CUTS), _reports(seed)
+    cuts, (report, half) = np.array(THRESHOLDS), _reports(seed)
     f1, low, high = (report[name].to_numpy() for name in ("f1", "f1_low", "f1_high"))
     for wanted in (0.75, 0.5):
         record = answer.record(["f1", "low", "high", "reached"], truth, probability, cuts, wanted)

@@ -171,10 +171,10 @@ def behind_accuracy(answer: Answer, seed: int = 0) -> Iterator[str]:
     macro = answer.as_number(record["macro_f1"], "`macro_f1`")
     compare(macro, f1_score(true, predicted, average="macro"), hints, "`macro_f1` is not the mean F1 of all topics.")
     yield "every topic counted the same"
-    never_said = int((~np.isin(names, predicted)).sum())
+    never_predicted = int((~np.isin(names, predicted)).sum())
     hints = {
         "`never_found` counts topics that are never *predicted*. A topic predicted only for wrong "
-        "articles is not found either.": (never_said),
+        "articles is not found either.": never_predicted,
         "`never_found` counts the topics that *are* found.": int(found.sum()),
         "`never_found` counts articles. Of how many topics was no article found?": int(counts[~found].sum()),
     }

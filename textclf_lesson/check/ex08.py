@@ -139,7 +139,7 @@ CAUSES = (
 # A part of each comment, its cause, and a question for another answer.
 READING = [
     ("Comic Sans", "rude word without target", "there is a rude word. Does it describe a person?"),
-    ("Obama is not", "denial", "what is said of him? Mind the smallest word of the first sentence."),
+    ("Obama is not", "denial", "what does the comment claim of him? Mind the smallest word of the first sentence."),
     ("said I'm a fool", "quotation or mention", "who calls whom a fool, and who only reports it?"),
     ("WAY out of line", "quarrel without insult", "somebody is angry with somebody. Is anybody called a name?"),
     ("of having been born", "identity mention", "is anybody attacked? Which word has the model met in attacks?"),
@@ -162,8 +162,8 @@ def _model() -> tuple[object, float]:
 
 
 def _is_toxic(texts: list[str]) -> list[int]:
-    model, cut = _model()
-    return (model.predict_proba(list(texts))[:, 1] >= cut).astype(int).tolist()
+    model, threshold = _model()
+    return (model.predict_proba(list(texts))[:, 1] >= threshold).astype(int).tolist()
 
 
 @cache

@@ -135,7 +135,7 @@ def _file(found: Found, handed: HandedIn, depth: int) -> None:
         else:
             notes = (f"the file is called {name}, but is a notebook",)
             return handed.notebooks.append(replace(found, notes=notes))
-    if summary.is_result(found.path):  # of an earlier grading, which was told to write it here
+    if summary.is_result(found.path):  # of an earlier grading, with --json or --html in this folder
         return None
     return handed.leave(found, _why_no_notebook(suffix, size, ".ipynb" in name.lower()))
 

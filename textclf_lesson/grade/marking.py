@@ -1,7 +1,7 @@
-"""Marks one submission: runs its cells in a process of its own, then asks that process what each item's test asks.
+"""Marks one submission: runs its cells in a process of its own, then runs each item's test against that process.
 
-A point is lost for a reason that is the learner's, and for no other. What this machine or the course brought about (no
-assets, a full disk, a process killed from outside, a check that breaks) leaves an item unjudged, to be graded again.
+A learner loses points only for their own mistakes. A fault of this machine or of the course (missing assets, a full
+disk, a process killed from outside, a check that breaks) leaves an item unjudged, to be graded again.
 """
 
 import ast
@@ -26,8 +26,8 @@ from textclf_lesson.grade.sandbox import Sandbox
 from textclf_lesson.grade.sitting import Sitting
 from textclf_lesson.grade.wire import MISSING
 
-# What can be said of an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course or of the
-# machine: it is graded again the next time.
+# The verdicts on an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course or of the
+# machine: the item is graded again the next time.
 VERDICTS = ("right", "partly", "wrong", "blank", "missing", "stopped", "unjudged")
 
 
@@ -44,9 +44,9 @@ class Mark:
 
 @dataclass
 class Marks:
-    """One submission. `note` says what is wrong with the file or its cells as a whole, if anything.
+    """One submission. `note` says what is wrong with the file or its cells as a whole; "" if nothing.
 
-    `assignment` is "" for a file that was not graded. `limited`: a limit was felt, so larger ones may give other marks.
+    `assignment` is "" for a file that was not graded. `limited`: a limit was reached, so higher ones may change marks.
     """
 
     submission: str
@@ -65,7 +65,7 @@ class Marks:
 
     @property
     def unjudged(self) -> float:
-        """The points that nobody has judged yet."""
+        """The points of unjudged items."""
         return sum(mark.out_of for mark in self.marks if mark.verdict == "unjudged")
 
     @property
@@ -79,7 +79,7 @@ class Marks:
 
 
 def mark(submission: Submission, sandbox: Sandbox) -> Marks:
-    """Grade a submission to its end, whatever it does."""
+    """Grade all items of a submission, whatever it does."""
     items = submission.assignment.items
     marks = Marks(submission.name, submission.assignment.name)
     try:
@@ -106,13 +106,13 @@ def _unjudged(mark: Mark, why: str) -> Mark:
 
 
 class Attempt:
-    """The cells of a submission and what became of them. A cell that had to be stopped is left out ever after."""
+    """The cells of a submission and their outcomes. A cell that had to be stopped is not run again."""
 
     def __init__(self, cells: list[Cell], artefacts: Artefacts, sandbox: Sandbox):
         self.cells, self.artefacts, self.sitting = cells, artefacts, Sitting(sandbox)
         self.troubles: dict[int, str] = {}  # cell: the error it raised
         self.stopped: dict[int, str] = {}  # cell: why it had to be stopped
-        self.killed: dict[int, str] = {}  # cell: by whom else its process was ended, twice
+        self.killed: dict[int, str] = {}  # cell: why its process was killed from outside, twice
         self.left_out: dict[int, list[str]] = {}  # cell: its lines that only a front end can run
         self.fault = ""  # what this machine lacked while the cells ran
         self.alive = self.limited = False
@@ -125,7 +125,7 @@ class Attempt:
         self.artefacts.close()
 
     def begin(self) -> None:
-        """Run all cells in a fresh process; begin again without a cell that has to be stopped."""
+        """Run all cells in a new process; start again without a cell that had to be stopped."""
         once: set[int] = set()  # cells in which the process was killed from outside
         while not self.alive and self.cells and not self._used_up():
             at = -1
@@ -148,7 +148,7 @@ class Attempt:
                 self.limited = True
 
     def _used_up(self) -> bool:
-        """Whether the submission has used its time. What the grader and its checks take is not counted."""
+        """Whether the submission has used up its time. The time of the grader and its checks is not counted."""
         return self.sitting.spent > self.sitting.limits.total
 
     def _run(self, at: int, cell: Cell) -> None:
@@ -174,11 +174,11 @@ class Attempt:
                 mark = Mark(item.name, 0, item.points, *self._why_not_run(item))
             fault, short = self.sitting.fault or next(iter(self.killed.values()), ""), self.sitting.short
         self.limited = self.limited or short or mark.verdict == "stopped"
-        # A cell that failed for want of something may have taken with it whatever another item needs.
+        # A cell that failed for such a reason may have left undefined what another item needs.
         return mark if mark.verdict in ("right", "unjudged") or not fault else _unjudged(mark, fault)
 
     def _test(self, item: Item, names: dict[str, Any] | None) -> Mark:
-        """The mark that the item's test gives; without `names`, for what the submission calls so."""
+        """The mark that the item's test gives, with `names` defined; without them, those of the submission are used."""
         messages: list[str] = []
         say.set(messages.append)
         try:
@@ -215,7 +215,7 @@ class Attempt:
         return "stopped", "The time for the whole submission was used up before this item."
 
     def _why_missing(self, item: Item) -> tuple[str, str]:
-        """Why the submission does not define what the item's test asks for."""
+        """Why the submission does not define the names that the item's test needs."""
         for at, cell in enumerate(self.cells):
             if cell.blank == item.name:
                 if at in self.stopped:
@@ -226,7 +226,7 @@ class Attempt:
         return "missing", f"The submission defines no {names}: its cell was deleted, or its function has another name."
 
     def note(self) -> str:
-        """What happened in cells that belong to no item, and lines that were left out."""
+        """Errors of cells that belong to no item, and lines that were left out."""
         notes = [
             f"cell {at + 1} was stopped: {reason}" for at, reason in self.stopped.items() if not self.cells[at].blank
         ]
@@ -246,7 +246,7 @@ class Attempt:
 
 
 def _run(item: Item, names: dict[str, Any]) -> float:
-    """Run an item's test: all its points, or as many as its last line gives if that is a number, as with nbgrader."""
+    """Run an item's test. Returns all its points, or the value of its last line if that is a number, as in nbgrader."""
     tree = ast.parse(item.test)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, f"<test of {item.name}>", "exec"), names)
