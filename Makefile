@@ -64,8 +64,8 @@ test: $(READY)  ## run every test, every notebook among them, with the network c
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg --nbval-cell-timeout 36000 \
 		--nbval-kernel-startup-timeout 1800 -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-lab: $(READY)  ## open JupyterLab on the first lesson
-	@$(BIN)/jupyter lab $(NOTEBOOKS)/00_start_here.ipynb
+lab: $(READY)  ## make or open your working copy (~/textclf-course) in JupyterLab
+	@$(BIN)/textclf start $(firstword $(LESSONS))
 
 notebooks: $(READY)  ## for authors: run and store the notebooks, their times and the README's table
 	@$(BIN)/textclf fetch
