@@ -1,7 +1,11 @@
 """The table of test looks finds a look wherever it may hide; `make lint` compares both generated pages."""
 
+import re
+
+import nbformat
 import pytest
 
+from textclf_lesson.course import render
 from tools import glossary, test_looks
 
 
@@ -39,3 +43,10 @@ def test_training_rows_are_no_look_and_stored_results_are_told_apart():
     assert test_looks.looks(notebook(LOAD, 'films["train"], films["validation"]')) == {}
     found = test_looks.looks(notebook('evidence.baseline("tweets")', 'evidence.best("tweets")'))
     assert found == {("tweets", "stored"): ["7.3"]}
+
+
+def test_a_linked_term_shows_its_definition_on_hover():
+    cell = nbformat.v4.new_markdown_cell("[F1](../docs/glossary.md#f1) and [a page](../docs/test_looks.md)")
+    page = render.to_html(nbformat.v4.new_notebook(cells=[cell]), "x")
+    assert re.search(r'<a href="../docs/glossary.md#f1" title="The harmonic mean of precision[^"]+">F1</a>', page)
+    assert '<a href="../docs/test_looks.md">a page</a>' in page

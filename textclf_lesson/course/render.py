@@ -6,13 +6,18 @@ Safari) and screen readers read. That costs one small dependency, latex2mathml, 
 nbconvert's template also drops the alt texts of figures; this one writes them.
 """
 
+import functools
+import re
+import tomllib
 from html import escape
+from pathlib import Path
 
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
+GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.toml"
 TEMPLATE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_js %}{% endblock %}
 {% block jupyter_widgets %}{% endblock %}
@@ -45,7 +50,10 @@ class _Renderer(IPythonRenderer):
         return _mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
-        """Links to other lessons lead to their pages, which lie beside this one."""
+        """Links to other lessons lead to their pages beside this one; a term shows its definition on hover."""
+        page, _, term = url.partition("#")
+        if page == "../docs/glossary.md" and not title:
+            title = _definitions().get(term)
         lesson, suffix, anchor = url.partition(".ipynb")
         here = suffix and "/" not in lesson
         return super().link(text, f"{lesson}.html{anchor}" if here else url, title)
@@ -55,6 +63,15 @@ class _Exporter(HTMLExporter):
     def default_filters(self):
         yield from super().default_filters()
         yield "markdown2html", lambda source: MarkdownWithMath(_Renderer(escape=False)).render(source)
+
+
+@functools.cache
+def _definitions() -> dict[str, str]:
+    """The glossary's definitions by anchor; none where the package stands without the course's repository."""
+    if not GLOSSARY.is_file():
+        return {}
+    terms = tomllib.loads(GLOSSARY.read_text(encoding="utf-8"))["term"]
+    return {re.sub(r"[^\w -]", "", t["term"].lower()).replace(" ", "-"): t["definition"] for t in terms}
 
 
 def _mathml(latex: str, display: str) -> str:
