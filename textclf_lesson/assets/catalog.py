@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from textclf_lesson.base import shell
 from textclf_lesson.base.errors import AssetError
 from textclf_lesson.base.hints import did_you_mean
 
@@ -104,7 +105,7 @@ def find(name: str) -> Asset:
     assets = by_any_name()
     if name not in assets:
         hint = did_you_mean(name, assets, n=3, cutoff=0.5)
-        raise AssetError(f"No asset is called {name!r}.{hint} `textclf fetch --list` shows them all.")
+        raise AssetError(f"No asset is called {name!r}.{hint} `{shell.textclf('fetch', '--list')}` shows them all.")
     return assets[name]
 
 

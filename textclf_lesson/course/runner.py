@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from textclf_lesson.base import shell
 from textclf_lesson.base.errors import Interrupted, NotebookError
 from textclf_lesson.course import waits
 from textclf_lesson.course.render import to_html
@@ -84,13 +85,13 @@ def run(notebooks: Iterable[Path], out: Path) -> int:
     return 1 if failed else 0
 
 
-def farewell(stop: KeyboardInterrupt, notebooks: list[Path], finished: int, command: str = "textclf run") -> list[str]:
+def farewell(stop: KeyboardInterrupt, notebooks: list[Path], finished: int, command: str | None = None) -> list[str]:
     """What was done before an interruption, and how to go on; one line each."""
     names = [path.stem for path in notebooks]
     done = f"Finished and kept: {', '.join(names[:finished])}." if finished else "No lesson was finished."
     left = " ".join(path.name[:2] for path in notebooks[finished:])
     lines = [f"Interrupted{f' at {stop}' if str(stop) else ''}.", done]
-    return [*lines, f"The rest: {command} {left}"] if left else lines
+    return [*lines, f"The rest: {command or shell.textclf('run')} {left}"] if left else lines
 
 
 def run_all(notebooks: Iterable[Path], console: Console) -> Iterator[Outcome]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from textclf_lesson.assets import cache
+from textclf_lesson.base import shell
 from textclf_lesson.base.errors import DataError, brief
 from textclf_lesson.base.extras import needed
 from textclf_lesson.data.files import DAMAGED
@@ -111,7 +112,8 @@ def wiki_toxicity() -> Frames:
     if len(missing):
         raise DataError(
             f"{len(missing)} labelled comments are not in clean_data.csv (first: {missing['id'].iloc[0]}). "
-            "The file is not the one the labels were made for: run `textclf fetch wiki-comments --verify`."
+            "The file is not the one the labels were made for: run "
+            f"`{shell.textclf('fetch', 'wiki-comments', '--verify')}`."
         )
     labels["text"] = labels["id"].map(text_of)
     columns = ["id", "text", *TOXICITY]

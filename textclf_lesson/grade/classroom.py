@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from textclf_lesson import __version__
 from textclf_lesson.assets import cache
+from textclf_lesson.base import shell
 from textclf_lesson.base.errors import GradingError, Unreadable
 from textclf_lesson.check import needs
 from textclf_lesson.grade import artefacts, handed_in, sitting
@@ -181,10 +182,11 @@ def _be_ready(assignments: set[str], hidden: tuple[Path, ...]) -> None:
     lacking = list(dict.fromkeys(asset for names in wanted.values() for asset in names))
     if lacking:
         which = " and ".join(name for name, names in wanted.items() if names)
+        damaged = any(map(cache.is_ready, lacking))
+        verify = f" and `{shell.textclf('fetch', '--verify')}`" if damaged else ""
         raise GradingError(
             f"Nothing was graded: {which} cannot be, without {', '.join(lacking)}, missing or damaged in the "
-            f"cache ({cache.home()}). While online, run `textclf fetch {' '.join(lacking)}`"
-            f"{' and `textclf fetch --verify`' if any(map(cache.is_ready, lacking)) else ''}, then grade again."
+            f"cache ({cache.home()}). While online, run `{shell.textclf('fetch', *lacking)}`{verify}, then grade again."
         )
     kept = cache.home().resolve()
     if inside := next((folder for folder in hidden if kept.is_relative_to(folder.resolve())), None):
