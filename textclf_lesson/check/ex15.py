@@ -565,7 +565,7 @@ def survivors(answer: Answer, seed: int = 0) -> Iterator[str]:
     if not isinstance(value, Mapping) or set(value) != set(robustness.ATTACKS):
         names = ", ".join(robustness.ATTACKS)
         raise CheckFailed(f"Return a dictionary with a share for each attack: {names}.")
-    got = np.array([answer.as_number(value[kind], f"The share of {name!r}") for name in robustness.ATTACKS])
+    got = np.array([answer.as_number(value[name], f"The share of {name!r}") for name in robustness.ATTACKS])
     caught, yes = np.array(predict(texts)) == 1, toxic == 1
 
     def shares(among: np.ndarray, changed_only: bool = True) -> np.ndarray:
