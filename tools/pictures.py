@@ -26,8 +26,9 @@ SIZE = 1200, 800
 COLOURS = 64  # of a picture's palette: text stays sharp, and the file small
 PATIENCE = 300_000  # milliseconds, for a busy machine
 
+LESSON = "09"  # whose first figure is shown
 # A wrong answer that many give, and the words of its hint.
-LESSON, ITEM, ANSWER = "01", "kappa", "def kappa(a, b):\n    return (a == b).mean()"
+EXERCISE, ITEM, ANSWER = "01", "kappa", "def kappa(a, b):\n    return (a == b).mean()"
 HINT = "how often they agree"
 
 
@@ -38,7 +39,7 @@ def main() -> int:
             page = chromium.new_page()
             page.set_default_timeout(PATIENCE)
             lesson(page, url)
-            exercise(page, url, desk.notebook(folder, LESSON, exercise=True))
+            exercise(page, url, desk.notebook(folder, EXERCISE, exercise=True))
     for picture in sorted(PICTURES.glob("*.png")):
         print(f"{picture.relative_to(Path.cwd())}: {picture.stat().st_size / 1e3:.0f} kB")
     return 0
