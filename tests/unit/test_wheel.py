@@ -279,7 +279,8 @@ from textclf_lesson.models import baselines
 from textclf_lesson.evaluate import metrics, thresholds, calibration, evidence, choosing
 from textclf_lesson.deploy import monitor, traffic, bench
 texts, labels = ["good film", "bad film", "fine, good", "so bad"] * 5, [1, 0, 1, 0] * 5
-print(metrics.accuracy(labels, baselines.pipeline("tfidf", "logreg").fit(texts, labels).predict(texts)))
+predictions = baselines.pipeline("tfidf", "logreg").fit(texts, labels).predict(texts)
+print(metrics.report(labels, predictions).accuracy)
 """
 
 

@@ -110,6 +110,13 @@ class Monitor:
     which nothing changed, at most these shares lie outside the inner and the outer corridor.
 
     PSI and confidence are given beside the verdict and do not move it: two alarms would be false twice as often.
+
+    >>> classes = ["clean", "toxic"]
+    >>> usual = Window.of(["clean"] * 450 + ["toxic"] * 50, [0.97] * 500, classes)
+    >>> odd = Window.of(["clean"] * 250 + ["toxic"] * 250, [0.97] * 500, classes)
+    >>> monitor = Monitor(usual)
+    >>> [monitor.check(window).verdict for window in (usual, odd, odd)]
+    ['ok', 'watch', 'retrain']
     """
 
     reference: Window

@@ -43,6 +43,10 @@ class OnnxClassifier:
     Raises ModelError if a file is missing or damaged, if configuration and model do not have the same number of
     labels, or if the folder holds a pickle: reading one can run code, so it has no place beside a model to be served.
     Raises ValueError for `threads` that are not a whole number from 1 up.
+
+    >>> model = OnnxClassifier("exported/sentiment")  # doctest: +SKIP
+    >>> model.predict(["A warm, funny film."])  # doctest: +SKIP
+    array(['positive'], dtype='<U8')
     """
 
     def __init__(self, folder: str | os.PathLike, threads: int | None = None):

@@ -80,6 +80,12 @@ class Temperature:
     multi_label: True for a sigmoid per label (or for one label, shape (rows,)), False for a
     softmax.
     After `fit`: `temperature_`.
+
+    Four answers of one confidence, three of them right: T brings it from 98 % down to 75 %.
+
+    >>> logits, y = [[4.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, 4.0]], [0, 0, 1, 0]
+    >>> round(Temperature().fit(logits, y).temperature_, 2)
+    3.64
     """
 
     def __init__(self, multi_label: bool = False):

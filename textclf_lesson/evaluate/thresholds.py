@@ -23,6 +23,9 @@ class Thresholds:
     """A threshold for each label, 0 to 1: from this probability up it is a yes. `tune` chooses them.
 
     by_label: a dict; `thresholds["toxic"]` is one of them. Raises ValueError if one is not a number from 0 to 1.
+
+    >>> Thresholds({"toxic": 0.4, "threat": 0.1}).apply([[0.5, 0.05]]).tolist()
+    [[1, 0]]
     """
 
     by_label: dict[str, float]

@@ -31,7 +31,12 @@ class Usage:
 
 @dataclass
 class Budget:
-    """Lets a request go only if its upper bound still fits, so that a limit is never passed, whatever the answer."""
+    """Lets a request go only if its upper bound still fits, so that a limit is never passed, whatever the answer.
+
+    >>> budget = Budget(Usage(), prices=(1.0, 2.0))
+    >>> budget.price((1000, 500))
+    0.002
+    """
 
     usage: Usage
     tokens: float = math.inf

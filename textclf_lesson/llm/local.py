@@ -39,6 +39,10 @@ class LocalLLM(PromptedClassifier):
 
     What prompts have in common is computed once. On the same machine the same call gives the same result. The weights
     are held once for all instances and by none of them, so clones and pickles stay small.
+
+    >>> model = LocalLLM({"positive": "the writer liked it", "negative": "the writer did not"})
+    >>> model.fit().predict(["A warm, funny film."])  # doctest: +SKIP
+    array(['positive'], dtype='<U8')
     """
 
     def __init__(

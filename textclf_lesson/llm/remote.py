@@ -41,6 +41,10 @@ class LLMClassifier(PromptedClassifier):
     the answer is parsed; one that is not a label is asked for again, once.
 
     `usage` counts requests, tokens and cost since `fit`. Clones, as in `cross_val_score`, count for themselves.
+
+    >>> model = LLMClassifier("some-model", base_url="http://127.0.0.1:8080/v1", labels={"yes": "", "no": ""})
+    >>> model.fit().predict(["A warm, funny film."])  # doctest: +SKIP
+    array(['yes'], dtype='<U3')
     """
 
     def __init__(

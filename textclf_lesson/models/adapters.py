@@ -52,6 +52,9 @@ class LoRA:
     and ELECTRA's by default), or "all-linear". The classification head is not among them: it is trained whole.
 
     Raises ValueError or TypeError for values out of range. `dataclasses.asdict` gives what JSON can hold.
+
+    >>> LoRA(rank=8).rank
+    8
     """
 
     rank: int = 16

@@ -77,6 +77,10 @@ class TextPipeline(Pipeline):
     """A scikit-learn Pipeline that checks texts and labels before it uses them (see `inputs`).
 
     After `fit`, `classes_`: the classes in order; of a multi-label table, the names of its columns.
+
+    >>> model = pipeline("tfidf", "logreg").fit(["a good film", "a bad film", "good", "bad"], ["+", "-", "+", "-"])
+    >>> model.predict(["so good"]).tolist(), model.classes_.tolist()
+    (['+'], ['+', '-'])
     """
 
     def fit(self, X: Sequence[str], y: Sequence[Any] | None = None, **params: Any) -> "TextPipeline":

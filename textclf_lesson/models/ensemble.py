@@ -58,6 +58,12 @@ class Ensemble:
         0, 1, … (scikit-learn's do, on a 0/1 table) is taken at its word.
     multi_label: True if they give a probability per label, False if their rows add up to 1.
     weights: one per model, not negative; None: all the same. `tune` finds them on validation rows.
+
+    >>> from textclf_lesson.models import baselines
+    >>> texts, y = ["a good film", "a bad film", "good", "bad"], [1, 0, 1, 0]
+    >>> members = [baselines.pipeline(features).fit(texts, y) for features in ("bow", "char")]
+    >>> Ensemble(members, multi_label=False).predict_proba(["so good"]).argmax(axis=1).tolist()
+    [1]
     """
 
     def __init__(self, models: Sequence[Any], multi_label: bool, weights: Sequence[float] | None = None):

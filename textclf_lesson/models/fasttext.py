@@ -47,6 +47,10 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
         their defaults; 0 for no search. A random search: what it finds depends on the time and the machine.
 
     After `fit`: `classes_`, the labels in order; `settings_`, what the model was trained with.
+
+    >>> model = FastTextClassifier(word_ngrams=2, minn=3, maxn=5)
+    >>> model.fit(texts, labels).predict(["A warm, funny film."])  # doctest: +SKIP
+    array(['positive'], dtype='<U8')
     """
 
     def __init__(

@@ -74,6 +74,10 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
 
     Under `torchrun` or `accelerate launch`, `fit` shares every step out among the processes: it then takes
     `batch_size` texts in each. All end with the same weights.
+
+    >>> model = TransformerClassifier("minilm", epochs=2, max_length=64)
+    >>> model.fit(texts, labels).predict(["A warm, funny film."])  # doctest: +SKIP
+    array(['positive'], dtype='<U8')
     """
 
     def __init__(

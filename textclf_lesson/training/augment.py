@@ -68,6 +68,9 @@ class EDA:
     pages and of people, @names, #tags and contractions are moved or deleted whole, and never replaced. English only.
 
     Raises ValueError if a share is not a number in [0, 1], or all four are 0.
+
+    >>> EDA(seed=0).augment("A warm, funny film.", n=1)  # doctest: +SKIP
+    ['A funny, warm film.']
     """
 
     def __init__(

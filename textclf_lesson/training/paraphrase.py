@@ -37,6 +37,9 @@ class Paraphraser:
         examples: pairs (sentence, answer) that are shown first.
         temperature: above 0. Low repeats the text, high leaves its meaning. The lesson measures it.
         seed: the same seed and the same list of texts give the same result on the same machine.
+
+    >>> Paraphraser(seed=0).augment("A warm, funny film.", n=2)  # doctest: +SKIP
+    ['A funny and warm film.', 'The film is warm and funny.']
     """
 
     def __init__(

@@ -32,6 +32,9 @@ class MultilabelReport:
     (positive rows), and the ends of 95 % intervals: f1_low, f1_high, and so for ap and auc.
     `averages`: value, low and high of F1 "micro" (of all decisions in one pot), "macro" (the mean over labels) and
     "samples" (the mean over rows; a row with no label that is given none counts as 1).
+
+    >>> multilabel_report(y_true, y_pred, probabilities).macro_f1  # doctest: +SKIP
+    0.71
     """
 
     per_label: pd.DataFrame

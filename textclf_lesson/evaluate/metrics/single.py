@@ -46,7 +46,11 @@ METRICS: dict[str, Metric] = {"accuracy": accuracy, "macro_f1": macro_f1, "weigh
 
 @dataclass(frozen=True)
 class Report:
-    """What a classifier got right, made by `report`. `confusion` has the shape (classes, classes)."""
+    """What a classifier got right, made by `report`. `confusion` has the shape (classes, classes).
+
+    >>> Report(["negative", "positive"], np.array([[3, 1], [0, 4]])).accuracy
+    0.875
+    """
 
     classes: list
     confusion: np.ndarray
@@ -112,6 +116,9 @@ class Difference:
     value, low, high: the difference and the ends of its 95 % interval, in the unit of `metric`. rows: how many rows
     both were scored on, the pairs of the comparison. runs: with how many trainings (seeds) of a and of b the interval
     was drawn. scope: the data and the models it was seen on, as the caller names them.
+
+    >>> Difference(0.02, low=-0.01, high=0.05, metric="accuracy", rows=500).clear
+    False
     """
 
     value: float
