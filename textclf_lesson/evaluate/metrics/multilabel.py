@@ -33,7 +33,7 @@ class MultilabelReport:
     `averages`: value, low and high of F1 "micro" (of all decisions in one pot), "macro" (the mean over labels) and
     "samples" (the mean over rows; a row with no label that is given none counts as 1).
 
-    >>> multilabel_report(y_true, y_pred, probabilities).macro_f1  # doctest: +SKIP
+    >>> multilabel_report(y_true, probabilities, labels).macro_f1  # doctest: +SKIP
     0.71
     """
 
