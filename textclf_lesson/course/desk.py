@@ -93,6 +93,8 @@ def open_lab(folder: Path, opened: Path, browser: bool = True) -> None:
     _write(settings / "labconfig" / "page_config.json", json.dumps({"disabledExtensions": dict.fromkeys(HIDDEN, True)}))
     paths = [str(settings), os.environ.get("JUPYTER_CONFIG_PATH")]
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
+    # Which tabs were open is kept with the copy: else those of other projects would come up here, and these there.
+    os.environ.setdefault("JUPYTERLAB_WORKSPACES_DIR", str(settings / "workspaces"))
     url = f"/lab/tree/{quote(opened.relative_to(folder).as_posix())}"
     options = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url={url}"]
     options += [] if browser else ["--no-browser"]
