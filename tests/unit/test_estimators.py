@@ -99,9 +99,9 @@ def public_classes() -> list[type]:
     found = {NaiveBayesWeights, baselines.TextPipeline}
     for name in PACKAGES:
         package = importlib.import_module(f"textclf_lesson.{name}")
-        found |= {getattr(package, public) for public in package.__all__}
-    classes = [each for each in found if inspect.isclass(each) and not issubclass(each, CourseError)]
-    return sorted(classes, key=lambda each: each.__name__)
+        offered = [getattr(package, public) for public in package.__all__]
+        found |= {each for each in offered if inspect.isclass(each) and not issubclass(each, CourseError)}
+    return sorted(found, key=lambda each: each.__name__)
 
 
 @pytest.mark.parametrize("public", public_classes(), ids=lambda public: public.__name__)
