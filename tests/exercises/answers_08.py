@@ -182,7 +182,7 @@ def by_hand():
     rows = items._rows().query("split == 'test_natural' and toxic == 0")
     found = {}
     for key, some in [("mention", rows[rows["mention"]]), ("others", rows[~rows["mention"]])]:
-        n, p, z = len(some), some["said"].mean(), 1.96
+        n, p, z = len(some), some["predicted"].mean(), 1.96
         reach = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
         found[key] = [(p + z**2 / (2 * n) + sign * reach) / (1 + z**2 / n) for sign in (-1, 1)]
     return {"decision": "collect", **found}
