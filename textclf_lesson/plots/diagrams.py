@@ -4,6 +4,7 @@ A blue frame is data, an orange frame is something that learns or computes; arro
 white, with frames and not colours telling things apart: they read the same in dark mode, in print and in greyscale.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -103,7 +104,8 @@ def _box(axis: Axes, x: float, y: float, text: str) -> None:
         edgecolor=MODEL if learns else DATA, linestyle="--" if learns else "-", linewidth=1.5,
     )  # fmt: skip
     axis.add_patch(frame)
-    axis.text(x, y, text.removeprefix("*"), ha="center", va="center", fontsize=SIZE, linespacing=1.3)
+    lines = [textwrap.fill(line, 17) for line in text.removeprefix("*").split("\n")]  # what fits into a box
+    axis.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=SIZE, linespacing=1.3)
 
 
 def _frame(text: str) -> dict:
