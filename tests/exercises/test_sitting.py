@@ -37,6 +37,12 @@ def value_of(room: Sitting, expression: str, setup: str = ""):
     return room.get("answer")
 
 
+def test_colabs_own_lines_are_left_out_and_the_rest_of_their_cell_runs(room):
+    cell = "from google.colab import drive, files\nimport google.colab\ndrive.mount('/content/drive')\nfiles.upload()\n"
+    assert room.run(cell + "answer = 42") == ["google.colab.drive.mount(…)", "google.colab.files.upload(…)"]
+    assert room.get("answer") == 42
+
+
 # --- what gets across -------------------------------------------------------------------------------------------------
 
 VALUES = ["None", "True", "3", "2.5", "float('nan')", "'ä'", "[1, (2, 'x'), {3}]", "{'a': [1], 2: None}"]
