@@ -341,7 +341,7 @@ def test_no_member_is_written_outside_and_each_is_unpacked_or_told(tmp_path_fact
 
 def test_a_member_that_cannot_be_had_costs_no_other(tmp_path):
     content = bytearray(zipped({"bad.ipynb": FRAMING, "good.ipynb": FRAMING}))
-    content[content.index(b"Six questions")] ^= 1  # its checksum no longer holds
+    content[content.index(b"questions on")] ^= 1  # its checksum no longer holds
     place(tmp_path, "a.zip", bytes(content))
     assert counted(tmp_path) == ["a.zip/good"]
     assert "it cannot be unpacked (Bad CRC-32" in reasons(tmp_path)["a.zip/bad"]

@@ -16,7 +16,7 @@ import sys
 import threading
 import types
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from textclf_lesson.base.errors import AssetError, NotYet
 from textclf_lesson.grade import sandbox, wire
@@ -48,6 +48,8 @@ class Worker:
     def do_run(self, source: str) -> list[str]:
         """Run one cell, as a notebook would. Returns its lines that only a front end or a system shell could run."""
         self.shell.left_out = []
+        if "google.colab" in source:
+            _stand_in_for_colab(self.shell)
         result = self.shell.run_cell(source, store_history=False, silent=True)
         if error := result.error_before_exec or result.error_in_exec:
             raise error
@@ -190,22 +192,32 @@ def _shell() -> Any:
     return Shell.instance(colors="nocolor")
 
 
-class _Colab(types.ModuleType):
-    """What stands in for `google.colab` and its parts: each call is left out, and the rest of the cell runs."""
+# What Colab's own modules offer to learners' cells. The calls are left out, and the rest of the cell runs.
+COLAB = {
+    "auth": ["authenticate_user"],
+    "data_table": ["enable_dataframe_formatter", "disable_dataframe_formatter"],
+    "drive": ["mount", "flush_and_unmount"],
+    "files": ["upload", "download", "view"],
+    "output": ["clear", "eval_js", "enable_custom_widget_manager"],
+    "userdata": ["get"],
+}
 
-    __path__: ClassVar[list[str]] = []
 
-    def __init__(self, name: str, shell: Any):
-        super().__init__(name)
-        self._shell = shell
+def _stand_in_for_colab(shell: Any) -> None:
+    """Make `from google.colab import drive` work, for a cell that says so; at other times no library finds it."""
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Colab(f"{self.__name__}.{name}", self._shell)
+    def left_out(name: str) -> Any:
+        return lambda *_, **__: shell.leave_out(f"google.colab.{name}(…)")
 
-    def __call__(self, *arguments: Any, **options: Any) -> None:
-        self._shell.leave_out(f"{self.__name__}(…)")
+    colab = types.ModuleType("google.colab")
+    colab.__path__ = []
+    for part, calls in COLAB.items():
+        module = types.ModuleType(f"google.colab.{part}")
+        vars(module).update({call: left_out(f"{part}.{call}") for call in calls})
+        setattr(colab, part, module)
+        sys.modules[module.__name__] = module
+    google = sys.modules.setdefault("google", types.ModuleType("google"))
+    google.colab = sys.modules["google.colab"] = colab
 
 
 # Magics of front ends and system shells, which are not tried, and those that run the learner's own code.
@@ -241,8 +253,6 @@ def main(handle: int, settings: dict[str, Any]) -> None:
         sandbox.wall_in(scratch, hidden, settings["file_size"])
     os.chdir(scratch)
     shell = _shell()
-    sys.modules.setdefault("google", types.ModuleType("google"))
-    sys.modules["google.colab"] = _Colab("google.colab", shell)
     connection = socket.socket(fileno=handle)
     _end_with_the_grader(connection)
     sandbox.watch_calls(scratch, hidden)
