@@ -188,28 +188,26 @@ def with_scikit_learn(a, b):
     return cohen_kappa_score(a, b)
 
 
-def _counts(y_true, y_pred):
-    pairs = list(zip(y_true, y_pred, strict=True))
-    return [pairs.count(kind) for kind in [(1, 1), (0, 1), (1, 0), (0, 0)]]
-
-
 @wrong("live", "swapped")
 def swaps_precision_and_recall(y_true, y_pred, prevalence):
-    tp, fp, fn, _ = _counts(y_true, y_pred)
+    pairs = list(zip(y_true, y_pred, strict=True))
+    tp, fp, fn = (pairs.count(kind) for kind in [(1, 1), (0, 1), (1, 0)])
     f1 = 2 * tp / (2 * tp + fp + fn)
     return {"precision": tp / (tp + fn), "recall": tp / (tp + fp), "f1": f1, "live_precision": 0.1}
 
 
 @wrong("live", "plain mean of precision and recall")
 def plain_mean_for_f1(y_true, y_pred, prevalence):
-    tp, fp, fn, _ = _counts(y_true, y_pred)
+    pairs = list(zip(y_true, y_pred, strict=True))
+    tp, fp, fn = (pairs.count(kind) for kind in [(1, 1), (0, 1), (1, 0)])
     precision, recall = tp / (tp + fp), tp / (tp + fn)
     return {"precision": precision, "recall": recall, "f1": (precision + recall) / 2, "live_precision": 0.1}
 
 
 @wrong("live", "false alarms outnumber hits")
 def forgets_the_prevalence(y_true, y_pred, prevalence):
-    tp, fp, fn, _ = _counts(y_true, y_pred)
+    pairs = list(zip(y_true, y_pred, strict=True))
+    tp, fp, fn = (pairs.count(kind) for kind in [(1, 1), (0, 1), (1, 0)])
     precision, recall = tp / (tp + fp), tp / (tp + fn)
     f1 = 2 * precision * recall / (precision + recall)
     return {"precision": precision, "recall": recall, "f1": f1, "live_precision": precision}
@@ -217,7 +215,8 @@ def forgets_the_prevalence(y_true, y_pred, prevalence):
 
 @wrong("live", "not 1 − precision")
 def one_minus_precision_for_false_alarms(y_true, y_pred, prevalence):
-    tp, fp, fn, _ = _counts(y_true, y_pred)
+    pairs = list(zip(y_true, y_pred, strict=True))
+    tp, fp, fn = (pairs.count(kind) for kind in [(1, 1), (0, 1), (1, 0)])
     precision, recall = tp / (tp + fp), tp / (tp + fn)
     f1 = 2 * precision * recall / (precision + recall)
     found = prevalence * recall
@@ -227,7 +226,8 @@ def one_minus_precision_for_false_alarms(y_true, y_pred, prevalence):
 
 @wrong("live", "raised ZeroDivisionError")
 def divides_by_zero(y_true, y_pred, prevalence):
-    tp, fp, fn, tn = _counts(y_true, y_pred)
+    pairs = list(zip(y_true, y_pred, strict=True))
+    tp, fp, fn, tn = (pairs.count(kind) for kind in [(1, 1), (0, 1), (1, 0), (0, 0)])
     precision, recall, alarms = tp / (tp + fp), tp / (tp + fn), fp / (fp + tn)
     f1 = 2 * precision * recall / (precision + recall)
     live = prevalence * recall / (prevalence * recall + (1 - prevalence) * alarms)

@@ -93,7 +93,8 @@ def test_only_the_course_s_own_blank_is_a_blank(tmp_path):
     before = "raise NotImplementedError('before')\ndef before(): return 1"
     tests = {name: plainly(name, 1) for name in ("other", "mine", "blank", "before")}
     marks, _ = marked(tmp_path, [raising, mine, blank, before], tests)
-    assert {one.verdict for one in marks.values()} == {"wrong"}
+    verdicts = {name: one.verdict for name, one in marks.items()}
+    assert verdicts == {"other": "wrong", "mine": "wrong", "blank": "blank", "before": "wrong"}
     assert "`other` raised NotImplementedError: no such kernel" in marks["other"].hint
     assert "`mine` raised NotYet2: mine" in marks["mine"].hint
     assert marks["blank"].hint.startswith("Nothing returned yet in `blank`.")

@@ -17,8 +17,8 @@ from tests.exercises import answers, submissions
 from tests.exercises import answers_01 as _answers_01  # noqa: F401  (registers its answers)
 from tests.exercises import answers_02 as _answers_02  # noqa: F401
 from tests.exercises.grading import COMMAND, ROOT, grade, results
+from textclf_lesson.base import runtime
 from textclf_lesson.check.rubric import rubric_of
-from textclf_lesson.course import lesson
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs a POSIX system")
 # The practical is graded with what is handed in beside it: test_artefacts.py.
@@ -76,7 +76,7 @@ def test_the_blank_gets_none_and_is_told_why(honest, name):
 def test_wrong_answers_get_the_hint_meant_for_them_across_processes_too(honest, name):
     _, _, graded, hints = honest
     marks = graded[f"cyd/{name}"]
-    assert len(hints[name]) == 5
+    assert len(hints[name]) == 6
     for item, hint in hints[name].items():
         assert marks[item]["points"] == 0
         assert hint in marks[item]["hint"]
@@ -130,7 +130,7 @@ def test_interrupted_grading_ends_at_once_and_goes_on(tmp_path):
     slow.cells = [submissions.blank_of(slow, "quiz")]
     submissions.write(slow, tmp_path / "01_b.ipynb")
     with subprocess.Popen([*COMMAND, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
-        assert "01_a: 2 of 17" in run.stdout.readline()
+        assert "01_a: 2 of 21" in run.stdout.readline()
         time.sleep(1)
         workers = psutil.Process(run.pid).children(recursive=True)
         run.send_signal(signal.SIGINT)
@@ -141,7 +141,7 @@ def test_interrupted_grading_ends_at_once_and_goes_on(tmp_path):
     (tmp_path / "01_b.ipynb").unlink()
     again = grade(tmp_path)
     assert "1 submissions graded" in again.stdout
-    assert "01_a: 2" not in again.stdout, "it was graded anew"
+    assert "01_a: 2 of 21" not in again.stdout.splitlines(), "it was graded anew"
 
 
 # --- several at once --------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_submissions_graded_side_by_side_share_the_cores(tmp_path):
     for name in "ab":
         submissions.write(notebook, tmp_path / "class" / f"01_{name}.ipynb")
     left = {name: value for name, value in os.environ.items() if name != "TEXTCLF_THREADS"}
-    cores = lesson.cores()
+    cores = runtime.cores()
     for jobs, threads in ((1, cores), (2, max(1, cores // 2))):
         out = tmp_path / f"{jobs}.json"
         graded = results(grade(tmp_path / "class", "--jobs", jobs, "--json", out, env=left), out)
