@@ -5,8 +5,8 @@ import json
 import nbformat
 import pytest
 
-from textclf_lesson.base import machine
-from textclf_lesson.course import lesson, runner, waits
+from textclf_lesson.base import machine, runtime
+from textclf_lesson.course import runner, waits
 from tools import notebooks as tool
 
 MARKDOWN, CODE = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
@@ -91,7 +91,7 @@ def test_times_go_into_the_book_the_lesson_and_the_readme(renewed):
     assert column == waits.this_column()
     assert 0 < measured["longest_cell_s"] + 0.1 <= measured["wait_s"] + 0.1
     assert measured["long_cells_s"] == {}
-    assert (measured["processor"], measured["cores"]) == (machine.processor(), lesson.cores())
+    assert (measured["processor"], measured["cores"]) == (machine.processor(), runtime.cores())
     assert 20 < measured["peak_mb"] < 2000  # of a kernel that has imported nothing
     cell = runner.read(renewed / "notebooks" / "07_trial.ipynb").cells[1]
     assert cell.source == tool.times(entry)
