@@ -270,7 +270,10 @@ def test_a_key_read_from_a_file_may_end_its_line(ending, monkeypatch):
 @pytest.mark.parametrize("key", [f"{CANARY}\nX-Evil: 1", f"“{CANARY}”", f"my {CANARY}"])
 def test_what_cannot_be_a_key_is_refused_unquoted(key, monkeypatch):
     monkeypatch.setenv("LLM_API_KEY", key)
-    with MisbehavingServer() as server, pytest.raises(ValueError, match=r"^The key in the environment") as caught:
+    with (
+        MisbehavingServer() as server,
+        pytest.raises(ValueError, match=r"LLM_API_KEY does not hold a key") as caught,
+    ):
         classifier(server).predict(["nice"])
     assert not server.received and CANARY not in str(caught.value)
 
@@ -309,7 +312,7 @@ def test_after_a_failure_only_the_rest_is_asked_for(tmp_path):
 def test_bad_answers_are_not_cached(tmp_path):
     with MisbehavingServer("unknown_label", "unknown_label", "ok") as server:
         llm = classifier(server, cache=tmp_path / "answers.sqlite")
-        with pytest.raises(LLMError, match="none of the labels"):
+        with pytest.raises(LLMError, match="not one of the labels"):
             llm.predict(["nice"])
         assert llm.predict(["nice"]).tolist() == [1]
 

@@ -44,7 +44,7 @@ def refused(name="films", **options) -> list[str]:
     with pytest.raises(AssetError) as caught:
         cache.fetch(name, **options)
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith(repr(name)) and f"`textclf fetch {name}`" in lines[0]
+    assert lines[0].startswith(repr(name)) and f"textclf fetch {name}`" in lines[0]
     return lines
 
 
@@ -550,7 +550,7 @@ def test_every_entry_of_the_catalogue_is_complete():
     sha = re.compile(r"[0-9a-f]{64}")
     for asset in cache.catalog().values():
         assert asset.title and asset.licence and re.search(r"\b(19|20)\d\d\b", asset.citation), asset.name
-        assert all(re.fullmatch(r"(0\d|1[0-3])", lesson) for lesson in asset.lessons), asset.name
+        assert all(re.fullmatch(r"(0\d|1[0-5])", lesson) for lesson in asset.lessons), asset.name
         assert asset.lessons == sorted(set(asset.lessons))
         assert asset.size == sum(part.size for part in asset.carriers[0].parts)
         names = {tuple(sorted(carrier.contents)) for carrier in asset.carriers}

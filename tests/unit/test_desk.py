@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -139,6 +141,17 @@ def test_without_the_course_one_sentence_says_where_to_stand(tmp_path, monkeypat
         desk.find(tmp_path)
 
 
+def reached(address: str) -> bytes:
+    """What an address answers. JupyterLab prints it a moment before it listens there."""
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(address) as answer:
+                return answer.read()
+        except urllib.error.URLError:
+            time.sleep(0.5)
+    pytest.fail(f"{address} does not answer.")
+
+
 def test_start_opens_jupyterlab_there_on_the_lesson(course, tmp_path):
     """The real server, asked over HTTP; it ends when the command is ended."""
     folder = tmp_path / "copy"
@@ -156,8 +169,7 @@ def test_start_opens_jupyterlab_there_on_the_lesson(course, tmp_path):
             server, path, token = found.groups()
             assert path == "/lab/tree/notebooks/01_framing.ipynb"
             asked = f"{server}/api/contents?token={token}"
-            with urllib.request.urlopen(asked) as answer:
-                content = json.load(answer)["content"]
+            content = json.loads(reached(asked))["content"]
             assert {"notebooks", "exercises"} <= {entry["name"] for entry in content}
             with urllib.request.urlopen(f"{server}/lab?token={token}") as answer:
                 settings = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', answer.read().decode(), re.S)
