@@ -1,6 +1,8 @@
 """Answers to the items of exercise 12."""
 
+import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 
 from tests.exercises.answers import right, wrong
 
@@ -140,6 +142,40 @@ def by_an_iterator(requests, room, compute):
             accepted[number] = own
     results = iter(compute([text for own in accepted.values() for text in own]))
     return [[200, [next(results) for _ in own]] if n in accepted else [503, None] for n, own in enumerate(requests)]
+
+
+@wrong("log_line", "leave it out")
+def keeps_all(record):
+    return record | {"time": datetime.fromtimestamp(record["time"], UTC).isoformat()}
+
+
+@wrong("log_line", "can compare its hash")
+def a_hash_of_the_text(record):
+    kept = {key: record[key] for key in ("label", "version", "truncated")}
+    moment = datetime.fromtimestamp(record["time"], UTC).isoformat()
+    code = hashlib.sha256(record["text"].encode()).hexdigest()
+    return kept | {"time": moment, "confidence": round(record["confidence"], 3), "hash": code}
+
+
+@wrong("log_line", "Say which time zone")
+def without_a_zone(record):
+    kept = {key: record[key] for key in ("label", "version", "truncated")}
+    moment = datetime.fromtimestamp(record["time"], UTC).replace(tzinfo=None).isoformat()
+    return kept | {"time": moment, "confidence": round(record["confidence"], 3)}
+
+
+@wrong("log_line", "nearly a fingerprint")
+def every_digit(record):
+    kept = {key: record[key] for key in ("label", "version", "truncated", "confidence")}
+    return kept | {"time": datetime.fromtimestamp(record["time"], UTC).isoformat()}
+
+
+@right("log_line")
+def by_leaving_out(record):
+    line = {key: value for key, value in record.items() if key not in ("text", "scores")}
+    line["confidence"] = float(f"{record['confidence']:.3f}")
+    line["time"] = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=record["time"])).isoformat()
+    return line
 
 
 @wrong("quiz", "The model's pass has none", lesson="12")

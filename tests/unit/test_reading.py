@@ -577,9 +577,9 @@ def test_every_line_of_a_broken_file_is_a_row_or_is_put_aside(lines, ending, tmp
         for row in splits.rejected["row"]
     )
     blank = sum(not line.strip() and separator not in line for line in lines)
-    with path.open(encoding="utf8", newline="") as file:  # white space around a label goes, its newlines too
-        labels = [row[1] for row in csv.reader(file, delimiter=separator) if len(row) == 2]
-    blank += sum(label.count("\n") for label in labels)
+    with path.open(encoding="utf8", newline="") as file:  # white space around a cell goes, its newlines too
+        cells = [cell for row in csv.reader(file, delimiter=separator) for cell in row]
+    blank += sum(cell.count("\n") - cell.strip().count("\n") for cell in cells)
     skipped = len(lines) - len(used) - len(splits.rejected) - inside - aside
     assert 0 <= skipped <= blank
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,41 @@ def serve_burst(answer: Answer, seed: int = 0) -> Iterator[str]:
                 "A request got the results of another. Where do the results of each request begin and end?"
             )
     yield "each request gets its own results"
+
+
+KEPT = ("time", "label", "confidence", "version", "truncated")
+
+
+@item
+def log_line(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes what a service knows of an answer; returns the line of the log, without the text."""
+    rng = np.random.default_rng(seed)
+    for text in _texts(seed + 50, 4):
+        confidence, moment = float(rng.uniform(0.5, 1)), int(rng.integers(1_700_000_000, 1_900_000_000))
+        label, version = str(rng.choice(["negative", "positive"])), f"{rng.integers(16**11, 16**12):x}"
+        record = {"text": text, "label": label, "confidence": confidence, "scores": {label: confidence}}
+        record |= {"truncated": bool(rng.integers(2)), "version": version, "time": moment}
+        value = answer(record)
+        if not isinstance(value, Mapping):
+            raise CheckFailed("Return a dictionary: the line of the log by the names of its columns.")
+        if any(text[:20] in str(one) for one in value.values()):
+            raise CheckFailed("The text stands in the line. A log lives for years and is copied: leave it out.")
+        if more := [key for key in value if key not in KEPT]:
+            raise CheckFailed(
+                f"Leave out {more[0]!r}. Whoever guesses a text can compare its hash, its length or its scores."
+            )
+        if lacking := [key for key in KEPT if key not in value]:
+            raise CheckFailed(f"The line has no {lacking[0]!r}.")
+        told, due = str(value["time"]), datetime.fromtimestamp(moment, UTC).isoformat()
+        if told != due:
+            zone = " Say which time zone: UTC." if "+00:00" not in told else ""
+            raise CheckFailed(f"For the second {moment} write {due!r}, not {told!r}.{zone}")
+        if answer.as_number(value["confidence"], "confidence") != round(confidence, 3):
+            raise CheckFailed(
+                f"Round the confidence {confidence} to three decimals: all its digits are nearly a fingerprint of "
+                "the text."
+            )
+        if any(value[key] != record[key] for key in ("label", "version", "truncated")):
+            raise CheckFailed("Take label, version and truncated as they are: they say which model answered.")
+    yield "time, label, confidence, version and truncated"
+    yield "nothing that tells the text"
