@@ -4,6 +4,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tools import pages
+
 ROOT = Path(__file__).parents[1]
 SOURCE, PAGE = ROOT / "docs" / "glossary.toml", ROOT / "docs" / "glossary.md"
 HEAD = """\
@@ -31,20 +33,8 @@ def entry(term: dict) -> str:
 
 def problems() -> list[str]:
     """One sentence if the page is not what the source gives."""
-    current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    return (
-        [] if current == page() else ["docs/glossary.md does not fit docs/glossary.toml: run python -m tools.glossary"]
-    )
-
-
-def main() -> int:
-    """Write the page, or compare it; 1 if it is out of date."""
-    if "--check" in sys.argv[1:]:
-        print(*problems(), sep="\n")
-        return len(problems())
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0
+    return pages.problems(PAGE, page, "docs/glossary.toml", "glossary")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.main(PAGE, page, problems))

@@ -13,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools import pages
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "test_looks.md"
 SPLITS = ("test", "test_natural")
@@ -136,20 +138,8 @@ def _page(table: dict, stored: list[str]) -> Iterator[str]:
 
 def problems() -> list[str]:
     """One sentence if the page is not what the notebooks give."""
-    current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    return (
-        [] if current == page() else ["docs/test_looks.md does not fit the notebooks: run python -m tools.test_looks"]
-    )
-
-
-def main() -> int:
-    """Write the page, or compare it; 1 if it is out of date."""
-    if "--check" in sys.argv[1:]:
-        print(*problems(), sep="\n")
-        return len(problems())
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0
+    return pages.problems(PAGE, page, "the notebooks", "test_looks")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.main(PAGE, page, problems))

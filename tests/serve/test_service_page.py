@@ -1,43 +1,22 @@
 """The page of the service, used as a person would: in headless Chromium."""
 
 import re
-import shutil
-import tempfile
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from textclf_lesson.deploy import serve
 from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
+from tools import browser as pages
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="there is no Chromium to open the page with: `apt install chromium`, or `brew install --cask chromium`",
-)
+pytestmark = pytest.mark.skipif(pages.CHROMIUM is None, reason=pages.MISSING)
 
 
 @pytest.fixture(scope="module")
 def browser():
     """A fresh profile, its network requests and the messages of its console kept."""
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=FLAGS
-        )
+    with pages.browser(1280, 720) as context:
         yield context
-        context.close()
 
 
 @pytest.fixture(scope="module")
