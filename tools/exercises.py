@@ -64,13 +64,13 @@ def renew(root: Path, numbers: list[str]) -> int:
     """Run the solutions and store those that ran through; write the exercises of these."""
     console, outcomes = Console(), []
     (root / "exercises").mkdir(exist_ok=True)
+    list_items(root)  # first: the table of progress that is run shows the new ones
     for outcome in runner.run_all(solutions(root, numbers), console):
         outcomes.append(outcome)
         if not outcome.error:
             clean(outcome.notebook)
             runner.write(outcome.path, nbformat.writes(outcome.notebook) + "\n")
             runner.write(root / "exercises" / outcome.path.name, exercise(outcome.path))
-    list_items(root)
     return 1 if runner.tell_failures(outcomes, console) else 0
 
 
