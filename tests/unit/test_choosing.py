@@ -1,4 +1,4 @@
-"""Recommendations, held to the study they rest on (studies/results/levels.json)."""
+"""Recommendations, held to the study they rest on (studies/levels.py)."""
 
 import json
 import math
