@@ -3,27 +3,21 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.exercises import submissions
 from textclf_lesson.check import progress
 from textclf_lesson.check.quiz import questions_of
+from tools import browser as pages
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 LIMIT = 600_000  # milliseconds; only ends what hangs
 NAME = "01_framing_exercise.ipynb"
 # No news is asked for over the network, and cells out of sight are drawn too.
@@ -33,7 +27,7 @@ SETTINGS = {
 }
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open JupyterLab with: `apt install chromium`"),
+    pytest.mark.skipif(pages.CHROMIUM is None, reason=pages.MISSING),
     pytest.mark.skipif(
         os.environ.get("TEXTCLF_DESK_BROWSER") != "1",
         reason="JupyterLab in a browser does not get ready in time on every machine: TEXTCLF_DESK_BROWSER=1 runs it",
@@ -101,10 +95,7 @@ def _address(server: subprocess.Popen, runtime: Path, log: Path) -> str:
 
 @pytest.fixture(scope="module")
 def page(lab):
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=FLAGS, viewport={"width": 1200, "height": 900}
-        )
+    with pages.browser(1200, 900) as context:
         context.set_default_timeout(LIMIT)
         expect.set_options(timeout=LIMIT)
         page = context.new_page()
@@ -112,7 +103,6 @@ def page(lab):
         expect(page.locator(".jp-Notebook .jp-CodeCell").last).to_be_visible()
         expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")).to_be_attached()
         yield page
-        context.close()
 
 
 def cell(page, start: str):

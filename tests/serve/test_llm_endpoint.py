@@ -272,7 +272,7 @@ def test_what_cannot_be_a_key_is_refused_unquoted(key, monkeypatch):
     monkeypatch.setenv("LLM_API_KEY", key)
     with (
         MisbehavingServer() as server,
-        pytest.raises(ValueError, match=r"LLM_API_KEY does not hold a key") as caught,
+        pytest.raises(ValueError, match=r"^The environment variable LLM_API_KEY does not hold a key") as caught,
     ):
         classifier(server).predict(["nice"])
     assert not server.received and CANARY not in str(caught.value)

@@ -290,12 +290,12 @@ def test_thresholds_find_their_label_by_name(given_as):
     [
         ({"toxic": 0.3, "insult": 0.5}, "'threat' is missing"),
         (CUTS | {"obscene": 0.5}, "'obscene' is not among them"),
-        ({"toxic": 0.3, "insult": 0.5, "threat": "0.7"}, "number from 0 to 1"),
+        ({"toxic": 0.3, "insult": 0.5, "threat": "0.7"}, "but must be a number from 0 to 1"),
         ([0.3, 0.5], "one for each of 3 labels"),
-        ([0.3, 0.5, None], "number from 0 to 1"),
-        ("0.5", "number from 0 to 1"),
-        (None, "number from 0 to 1"),
-        (np.nan, "number from 0 to 1"),
+        ([0.3, 0.5, None], "one number from 0 to 1"),
+        ("0.5", "one number from 0 to 1"),
+        (None, "one number from 0 to 1"),
+        (np.nan, "one number from 0 to 1"),
         (pd.Series([0.3, 0.5, 0.7], ["toxic", "insult", "insult"]), "occurs twice"),
     ],
 )
