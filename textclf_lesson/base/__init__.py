@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "child",
         "errors",
         "extras",
+        "facts",
         "hints",
         "inputs",
         "label_tables",

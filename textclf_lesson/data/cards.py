@@ -2,13 +2,13 @@
 
 import functools
 import html
-import re
 import tomllib
 from collections.abc import Callable
 from importlib import resources
 
 import pandas as pd
 
+from textclf_lesson.base import facts
 from textclf_lesson.base.extras import needed
 
 with needed("train"):
@@ -76,11 +76,6 @@ class Card:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        facts = "".join(
-            f"<tr><th style='text-align:left;vertical-align:top'>{fact}</th>"
-            f"<td style='text-align:left'>{_items(value)}</td></tr>"
-            for fact, value in self.facts.items()
-        )
         counted = self._counted()
         if isinstance(counted, pd.DataFrame):
             counted = counted.head(13).to_html() + (
@@ -88,14 +83,8 @@ class Card:
             )
         else:
             counted = f"<p>{html.escape(counted)}</p>"
-        return f"<table><caption><b>{self.name}</b></caption><tbody>{facts}</tbody></table>{counted}"
+        return facts.table(self.name, self.facts) + counted
 
 
 def _flat(value: str | list[str]) -> str:
     return value if isinstance(value, str) else "; ".join(value)
-
-
-def _items(value: str | list[str]) -> str:
-    if isinstance(value, str):
-        return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(value))
-    return "<ul>" + "".join(f"<li>{_items(item)}</li>" for item in value) + "</ul>"

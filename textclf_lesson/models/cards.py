@@ -3,13 +3,13 @@
 The classifiers that the course trained itself have theirs beside their weights: `checkpoints.card`.
 """
 
-import difflib
 import functools
-import html
 import tomllib
 from importlib import resources
 
 from textclf_lesson.assets import catalog
+from textclf_lesson.base import facts
+from textclf_lesson.base.hints import did_you_mean
 from textclf_lesson.models import checkpoints
 
 _FACTS = ("about", "origin", "training", "licence", "limits", "citation")
@@ -37,12 +37,7 @@ class Card:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left;vertical-align:top'>{fact}</th>"
-            f"<td style='text-align:left'>{_items(value)}</td></tr>"
-            for fact, value in self.facts.items()
-        )
-        return f"<table><caption><b>{self.name}</b></caption><tbody>{rows}</tbody></table>"
+        return facts.table(self.name, self.facts)
 
 
 def card(name: str) -> "Card | checkpoints.Card":
@@ -56,12 +51,4 @@ def card(name: str) -> "Card | checkpoints.Card":
     if name in checkpoints.names():
         return checkpoints.card(name)
     known = [*cards(), *checkpoints.names()]
-    near = difflib.get_close_matches(str(name), known, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"There is no model {name!r}.{guess} There are: {', '.join(known)}.")
-
-
-def _items(value: str | list[str]) -> str:
-    if isinstance(value, str):
-        return html.escape(value)
-    return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in value) + "</ul>"
+    raise ValueError(f"There is no model {name!r}.{did_you_mean(name, known)} There are: {', '.join(known)}.")
