@@ -23,14 +23,17 @@ from sklearn.preprocessing import MultiLabelBinarizer
 import textclf_lesson
 from textclf_lesson.base import inputs
 from textclf_lesson.evaluate import calibration, metrics, robustness, thresholds
-from textclf_lesson.models import ensemble
+from textclf_lesson.llm.local import LocalLLM
+from textclf_lesson.models import baselines, ensemble
 from textclf_lesson.models.fasttext import FastTextClassifier
+from textclf_lesson.models.transformer import TransformerClassifier
 from textclf_lesson.plots import explorer
 from textclf_lesson.training import imbalance
+from textclf_lesson.training.mixup import MixupClassifier
 
 PARAMETERS = {
     *("y", "y_true", "y_pred", "truth", "probabilities", "probability", "proba", "logits", "pred_a", "pred_b"),
-    *("thresholds", "cuts", "eval_set", "targets", "predictions"),
+    *("thresholds", "cuts", "eval_set", "targets", "predictions", "p", "q", "counts", "reference"),
 }
 ELSEWHERE = {"check", "grade", "serve", "data"}  # graders, HTTP and readers: what they get has been through a door
 
@@ -124,6 +127,10 @@ DECISIONS = {
     "calibration.Temperature.predict_proba": "cell by cell: the result is in the order of what came in",
     "export.to_onnx": "thresholds by name: check_thresholds, tried here and in test_export",
     "inputs.check_labels": COLUMN,
+    **dict.fromkeys(["monitor.smooth", "monitor.kl", "monitor.psi"], "by name, tried in test_monitor"),
+    "monitor.corridor": "the counts of one window: nothing to be compared with",
+    "metrics.agreement.fleiss_kappa": "one table, in which the order of the columns does not count",
+    "metrics.bootstrap.resample": "an array of counted rows",
     **dict.fromkeys(
         [f"label_tables.{name}" for name in ("is_table", "check_label_table", "check_probabilities")], "the door"
     ),
@@ -211,42 +218,40 @@ def test_so_are_all_tables_at_once_beside_arrays(name, data):
         aligned_or_refused(name, spoilt)
 
 
-@pytest.mark.parametrize(("name", "argument"), EACH)
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda table: table[["toxic", "insult"]],
-        lambda table: table.assign(obscene=0),
-        lambda table: table.rename(columns={"threat": "obscene"}),
-        lambda table: table.set_axis(["toxic", "insult", "insult"], axis=1),
-        lambda table: table.set_axis(["toxic", 1, "1"], axis=1),
-        lambda table: table[["toxic", "insult", "threat", "threat"]],
-        lambda table: table.iloc[::-1],
-        lambda table: table.set_axis(table.index[::-1], axis=0),
-        lambda table: table.set_axis(np.arange(ROWS) + 7, axis=0).iloc[:-1],
-        lambda table: table.iloc[:0],
-        lambda table: table.astype(str),
-        lambda table: table.astype(float).where(table.index != 3),
-        lambda table: [*table.to_numpy().tolist()[:-1], [0]],
-        lambda table: table["toxic"],
-    ],
-    ids=[
-        *("missing", "extra", "renamed", "twice", "1and1", "doubled", "reversed", "reindexed", "short", "empty"),
-        *("strings", "nan", "ragged", "column"),
-    ],
-)
-def test_what_cannot_be_aligned_is_refused_in_a_sentence(name, argument, spoil, request):
+SPOIL = {
+    "missing": lambda table: table[["toxic", "insult"]],
+    "extra": lambda table: table.assign(obscene=0),
+    "renamed": lambda table: table.rename(columns={"threat": "obscene"}),
+    "twice": lambda table: table.set_axis(["toxic", "insult", "insult"], axis=1),
+    "1 and '1'": lambda table: table.set_axis(["toxic", 1, "1"], axis=1),
+    "doubled": lambda table: table[["toxic", "insult", "threat", "threat"]],
+    "strings": lambda table: table.astype(str),
+    "nan": lambda table: table.astype(float).where(table.index != 3),
+    "ragged": lambda table: [*table.to_numpy().tolist()[:-1], [0]],
+    "column": lambda table: table["toxic"],
+    "short": lambda table: table.set_axis(np.arange(ROWS) + 7, axis=0).iloc[:-1],
+    "empty": lambda table: table.iloc[:0],
+    "reversed": lambda table: table.iloc[::-1],
+    "reindexed": lambda table: table.set_axis(table.index[::-1], axis=0),
+}
+
+
+def spoilt_cases():
+    """Each table of each function with each fault, but for those that are none there."""
+    for name, argument in EACH:
+        no_fault = set()
+        if len(CASES[name][1]) == 1:  # no other table whose rows could be others
+            no_fault |= {"reversed", "reindexed"} | (set() if name == "ensemble.Ensemble.tune" else {"short", "empty"})
+        if name in ("calibration.ece", "calibration.brier", "calibration.reliability") and argument == "y":
+            no_fault |= {"column"}  # beside a table it holds the positions of classes
+        yield from ((name, argument, kind) for kind in SPOIL if kind not in no_fault)
+
+
+@pytest.mark.parametrize(("name", "argument", "kind"), spoilt_cases())
+def test_what_cannot_be_aligned_is_refused_in_a_sentence(name, argument, kind):
     function, tables = CASES[name]
-    alone = len(tables) == 1 and name != "ensemble.Ensemble.tune"  # nothing to be compared with
-    kind = request.node.callspec.id.split("-")[0]
-    if alone and kind in ("reversed", "reindexed", "short", "empty"):
-        pytest.skip("it has its own rows only")
-    if name.startswith("calibration") and (argument, kind) == ("y", "column") and "Temperature" not in name:
-        pytest.skip("a column beside a table holds positions of classes")
-    if name == "ensemble.Ensemble.tune" and kind in ("reversed", "reindexed"):
-        pytest.skip("texts are a list, without an index")
     with pytest.raises((ValueError, TypeError)) as error:
-        function(**tables | {argument: spoil(tables[argument])})
+        function(**tables | {argument: SPOIL[kind](tables[argument])})
     assert str(error.value).count("\n") == 0 and len(str(error.value)) > 30
 
 
@@ -261,6 +266,36 @@ def test_the_result_carries_the_names(name):
     for names in (["a", "b", "b"], [0, 1, "1"]):
         with pytest.raises(ValueError, match="occurs twice"):
             NAMED[name](TRUTH.set_axis(names, axis=1))
+
+
+def _fits():
+    """Every way to learn from a column of texts and a column, or a table, of labels."""
+    pipeline, several = baselines.pipeline("bow"), baselines.pipeline("bow", multi_label=True)
+    small = FastTextClassifier(dim=4, bucket=100, epoch=1)
+    network = TransformerClassifier(model="nowhere")  # it is refused before a model is looked for
+    binary = TransformerClassifier(model="nowhere", problem_type="multi_label_classification")
+    return {
+        "TextPipeline": (pipeline.fit, TRUTH["toxic"]),
+        "TextPipeline, a table": (several.fit, TRUTH),
+        "TextPipeline.score": (baselines.pipeline("bow").fit(TEXTS, TRUTH["toxic"]).score, TRUTH["toxic"]),
+        "FastTextClassifier": (small.fit, TRUTH["toxic"]),
+        "FastTextClassifier, a table": (FastTextClassifier(loss="ova").fit, TRUTH),
+        "TransformerClassifier": (network.fit, TRUTH["toxic"]),
+        "TransformerClassifier, a table": (binary.fit, TRUTH),
+        "TransformerClassifier, eval_set": (lambda x, y: network.fit(TEXTS, TRUTH["toxic"], (x, y)), TRUTH["toxic"]),
+        "MixupClassifier": (MixupClassifier().fit, TRUTH["toxic"]),
+        "LocalLLM": (LocalLLM(labels=None).fit, TRUTH["toxic"]),
+        "failure_table": (lambda x, y: robustness.failure_table(len, x, y), TRUTH["toxic"]),
+    }
+
+
+@pytest.mark.parametrize("way", [*_fits()])
+def test_texts_and_labels_in_different_orders_are_refused(way):
+    learn, y = _fits()[way]
+    texts = pd.Series(TEXTS)
+    for x, labels in ((texts, y.iloc[::-1]), (texts.sample(frac=1, random_state=0), y)):
+        with pytest.raises(ValueError, match=r"The rows of .* are not the same: row 0 has the index"):
+            learn(x, labels)
 
 
 def test_an_evaluation_set_of_fasttext_finds_its_labels_by_name():

@@ -88,6 +88,24 @@ def test_by_hand_and_over_rows():
     assert smooth([[3, 1], [0, 9]], 0.1) == pytest.approx(np.array([[0.725, 0.275], [0.05, 0.95]]))
 
 
+@given(two_counts(), st.randoms())
+def test_shares_with_names_are_compared_class_by_class(both, random):
+    p, q = (smooth(pd.Series(some, [f"class {k}" for k in range(len(some))])) for some in both)
+    order = random.sample(list(p.index), len(p))
+    for distance in (kl, psi):
+        right = distance(p.to_numpy(), q.to_numpy())
+        assert distance(p, q[order]) == pytest.approx(right, abs=1e-12)
+        assert distance(p[order].to_frame().T, q).tolist() == pytest.approx([right], abs=1e-12)
+
+
+def test_shares_of_other_classes_are_refused():
+    p, q = pd.Series({"spam": 0.5, "ham": 0.5}), pd.Series({"spam": 0.5, "eggs": 0.5})
+    for other in (q, q[["spam"]] * 2, pd.Series([0.5, 0.25, 0.25], ["ham", "spam", "spam"])):
+        with pytest.raises(ValueError, match="The classes of the two are not the same"):
+            kl(p, other)
+    assert kl(p, q.to_numpy()) == 0
+
+
 @pytest.mark.parametrize("wrong", [[0.5, 0.6], [1.5, -0.5], [np.nan, 1], 1.0, [3, 4]])
 def test_what_is_no_distribution_is_refused(wrong):
     with pytest.raises(ValueError, match="no shares"):

@@ -200,8 +200,9 @@ def check_same_rows(**columns: Any) -> None:
         if (_counts_from_0(a) or _counts_from_0(b)) and Counter(a) != Counter(b):
             continue
         row = next(row for row, (x, y) in enumerate(zip(a, b, strict=True)) if x != y)
+        here, there = (index[row : row + 1].tolist()[0] for index in (a, b))
         raise ValueError(
-            f"The rows of {one} and {other} are not the same: row {row} has the index {a[row]!r} in one and {b[row]!r} "
+            f"The rows of {one} and {other} are not the same: row {row} has the index {here!r} in one and {there!r} "
             "in the other. Put both into one order, or, if they are, drop the index: .reset_index(drop=True)."
         )
 

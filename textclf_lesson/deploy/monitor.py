@@ -26,17 +26,18 @@ DRAWS = 10_000
 KEPT = 1000  # readings in a saved state
 
 
-def smooth(counts: Any, epsilon: float = EPSILON) -> np.ndarray:
+def smooth(counts: Any, epsilon: float = EPSILON) -> Any:
     """Shares from counts, none of them zero: (1 - epsilon) count / sum + epsilon / k (Jelinek and Mercer 1980).
 
     counts: shape (..., k), at least one above 0 in each row; the same shape comes back, its rows add up to 1. Equal
-    shares stay equal whatever the number of rows, which adding a constant to each count would not grant.
+    shares stay equal whatever the number of rows, which adding a constant to each count would not grant. A Series or a
+    DataFrame keeps its names.
     """
-    counts = np.asarray(counts, dtype=float)
+    given, counts = counts, np.asarray(counts, dtype=float)
     total = counts.sum(axis=-1, keepdims=True)
     if not np.isfinite(counts).all() or (counts < 0).any() or not (total > 0).all():
         raise ValueError("Counts must be there, finite and not negative: an empty window has no shares.")
-    return (1 - epsilon) * counts / total + epsilon / counts.shape[-1]
+    return _with_names(given, (1 - epsilon) * counts / total + epsilon / counts.shape[-1])
 
 
 def kl(p: Any, q: Any) -> Any:
@@ -44,9 +45,10 @@ def kl(p: Any, q: Any) -> Any:
 
     p: shares of the window, q: of the reference, both of shape (..., k). Infinite where q lacks what p has: smooth
     both first. Of n predictions that follow q, 2 n KL is about chi-squared with k - 1 degrees of freedom, so a small
-    window is far from its reference by chance alone. Raises ValueError if a row is no distribution.
+    window is far from its reference by chance alone. Two Series, or two DataFrames with a row each, are compared class
+    by class. Raises ValueError if a row is no distribution, or the two have other classes.
     """
-    p, q = _shares(p), _shares(q)
+    p, q = map(_shares, _in_one_order(p, q))
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * np.log(p / q), 0.0)
     return np.maximum(terms.sum(axis=-1), 0.0)[()]  # rounding may leave -1e-17
@@ -215,3 +217,28 @@ def _shares(p: Any) -> np.ndarray:
     if p.ndim == 0 or not (p >= 0).all() or not np.allclose(p.sum(axis=-1), 1, atol=1e-6):
         raise ValueError("These are no shares: each row must add up to 1, without NaN or negative numbers. See smooth.")
     return p
+
+
+def _in_one_order(p: Any, q: Any) -> tuple[Any, Any]:
+    """`p` with its classes in the order of `q`, if both have names: `value_counts` gives each an order of its own."""
+    ours, theirs = _classes(p), _classes(q)
+    if ours is None or theirs is None or ours.equals(theirs):
+        return p, q
+    if not (ours.is_unique and theirs.is_unique and set(ours) == set(theirs)):
+        raise ValueError(
+            f"The classes of the two are not the same: {ours.tolist()[:8]} and {theirs.tolist()[:8]}. Count both over "
+            "one list before smooth: counts.reindex(classes, fill_value=0)."
+        )
+    return (p[theirs] if isinstance(p, pd.DataFrame) else p.reindex(theirs)), q
+
+
+def _classes(p: Any) -> pd.Index | None:
+    """The names of the classes along the last axis, if there are any."""
+    names = p.columns if isinstance(p, pd.DataFrame) else p.index if isinstance(p, pd.Series) else None
+    return None if isinstance(names, pd.RangeIndex) else names
+
+
+def _with_names(given: Any, values: np.ndarray) -> Any:
+    if isinstance(given, pd.DataFrame):
+        return pd.DataFrame(values, given.index, given.columns)
+    return pd.Series(values, given.index) if isinstance(given, pd.Series) else values

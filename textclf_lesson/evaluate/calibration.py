@@ -144,6 +144,11 @@ def _one_column(probabilities: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         if not np.isin(y, (0, 1)).all():
             raise ValueError(f"y holds something else than 0 and 1, in the shape {y.shape} of the probabilities.")
         return proba.ravel(), y.ravel().astype(float)
+    if y.dtype.kind in "OUS":
+        raise ValueError(
+            f"y holds names, such as {y.ravel()[0]!r}: give the position of each class among the columns of the "
+            "probabilities, as np.searchsorted(model.classes_, y) does."
+        )
     if proba.ndim != 2 or y.shape != (len(proba),) or y.dtype.kind not in "iu":
         raise ValueError(f"Shapes do not fit: probabilities {proba.shape}, y {y.shape} of type {y.dtype}.")
     if not ((y >= 0) & (y < proba.shape[1])).all():

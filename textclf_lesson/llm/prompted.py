@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from textclf_lesson.base.inputs import check_labels, check_texts
+from textclf_lesson.base.inputs import check_labels, check_same_rows, check_texts
 from textclf_lesson.llm.prompts import TEMPLATES, Label, Message, Template, as_labels, messages
 
 Examples = tuple[tuple[str, str], ...]  # (text, label name), in the order shown
@@ -47,6 +47,7 @@ class PromptedClassifier(ClassifierMixin, BaseEstimator):
         if y is None and self.labels is None:
             raise ValueError("There are no labels to choose from: pass labels={...}, or call fit(texts, y).")
         given = as_labels(self.labels) if self.labels is not None else None
+        check_same_rows(texts=texts, labels=y)
         self.texts_ = check_texts(texts) if texts is not None else []
         if y is not None:
             allowed = [label.value for label in given] if given else None

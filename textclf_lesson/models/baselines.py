@@ -21,7 +21,7 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from textclf_lesson.base.extras import needed
-from textclf_lesson.base.inputs import check_label_table, check_labels, check_texts
+from textclf_lesson.base.inputs import check_label_table, check_labels, check_same_rows, check_texts
 from textclf_lesson.models.naive_bayes import NaiveBayesWeights
 
 # One letter counts as a word, unlike in scikit-learn's default: the "t" of "don't" carries the negation.
@@ -84,6 +84,7 @@ class TextPipeline(Pipeline):
     """
 
     def fit(self, X: Sequence[str], y: Sequence[Any] | None = None, **params: Any) -> "TextPipeline":
+        check_same_rows(texts=X, labels=y)
         texts = check_texts(X)
         labels, self.label_names_ = self._labels(y, texts)
         # One thread: there is little to share out, and on a busy machine several wait for each other, some 100 times
@@ -100,6 +101,7 @@ class TextPipeline(Pipeline):
 
     def score(self, X: Sequence[str], y: Sequence[Any] | None = None, **params: Any) -> float:
         """Accuracy, 0 to 1; of a multi-label table, the share of rows in which every label is right."""
+        check_same_rows(texts=X, labels=y)
         texts = check_texts(X)
         labels, _ = self._labels(y, texts, at_least=1, names=getattr(self, "label_names_", None))
         return super().score(texts, labels, **params)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from textclf_lesson.base import runtime
 from textclf_lesson.base.errors import AssetError, ModelError, brief
 from textclf_lesson.base.extras import needed
-from textclf_lesson.base.inputs import check_label_table, check_labels, check_texts
+from textclf_lesson.base.inputs import check_label_table, check_labels, check_same_rows, check_texts
 from textclf_lesson.models import adapters, encoders, modelcard, tokens, trainer
 
 with needed("train"):
@@ -128,10 +128,12 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
         training diverges. The random state of Python, NumPy and torch is afterwards as it was.
         """
         settings = self._settings()
+        check_same_rows(texts=texts, labels=y)
         texts = check_texts(texts)
         classes, targets = self._targets(y, texts)
         held = None
         if eval_set is not None:
+            check_same_rows(**{"texts of eval_set": eval_set[0], "its labels": eval_set[1]})
             held = check_texts(eval_set[0])
             held_targets = self._targets(eval_set[1], held, classes)[1]
         self.classes_ = np.array(classes)
