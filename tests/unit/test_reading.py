@@ -9,10 +9,12 @@ import io
 import itertools
 import json
 import pickle
+import tarfile
 import zipfile
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pandas as pd
 import pyarrow
 import pytest
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 
 from textclf_lesson import data
 from textclf_lesson.base.errors import DataError
+from textclf_lesson.data.labels import lists
 from textclf_lesson.models.baselines import pipeline
 
 WORDS = ["film", "plot", "cast", "scene", "music", "ending", "joke", "script", "hero", "camera"]
@@ -79,6 +82,12 @@ def as_bytes(table: pd.DataFrame, kind: str) -> bytes:
         return "".join(json.dumps(row) + "\n" for row in table.to_dict("records")).encode()
     if kind == "json":
         return json.dumps(table.to_dict("records"), indent=1).encode()
+    if kind == "lists.json":
+        return json.dumps(table.to_dict("list")).encode()
+    if kind == "columns.json":
+        return table.to_json().encode()
+    if kind == "excel.csv":
+        return b"sep=;\r\n" + as_bytes(table, "semicolons.csv")
     separator = {"csv": ",", "tsv": "\t", "semicolons.csv": ";", "bars.txt": "|"}[kind]
     return table.to_csv(index=False, sep=separator).encode()
 
@@ -86,7 +95,8 @@ def as_bytes(table: pd.DataFrame, kind: str) -> bytes:
 FILES = {
     **{f"data.{kind}": kind for kind in ("csv", "tsv", "semicolons.csv", "bars.txt", "jsonl", "json", "parquet")},
     "data.csv.gz": "csv", "data.jsonl.gz": "jsonl", "data.csv.zip": "csv", "data.parquet.zip": "parquet",
-    "gzip without its ending.csv": "csv",
+    "gzip without its ending.csv": "csv", "lists.json": "lists.json", "columns.json": "columns.json",
+    "excel.csv": "excel.csv",
 }  # fmt: skip
 
 
@@ -234,8 +244,12 @@ def test_numbers_are_ordered_as_numbers(table):
         lambda own: json.dumps(own),
         repr,
         lambda own: own + own,
+        frozenset,
+        np.array,
+        lambda own: str(np.array(own)),
+        lambda own: str(np.array(own)).replace(" ", "\n "),
     ],
-    ids=["lists", "bars", "JSON", "Python", "twice"],
+    ids=["lists", "bars", "JSON", "Python", "twice", "sets", "arrays", "NumPy", "NumPy in lines"],
 )
 def test_lists_of_labels_in_a_cell_equal_columns_of_labels(table, write):
     table["tags"] = [write([n for n in ("rude", "spam") if row[n] == "1"]) for _, row in table.iterrows()]
@@ -243,6 +257,36 @@ def test_lists_of_labels_in_a_cell_equal_columns_of_labels(table, write):
     assert data.label_names(in_cells) == ["rude", "spam"]
     for split in in_columns:
         assert in_cells[split].to_pandas().equals(in_columns[split].to_pandas())
+
+
+@given(st.lists(st.lists(st.text("abc '.1,", min_size=1).filter(str.strip), max_size=4, unique=True), min_size=4))
+def test_written_lists_give_the_labels_that_were_written(rows):
+    expected = [list(dict.fromkeys(label.strip() for label in row if label.strip() != "nan")) for row in rows]
+    for write in (json.dumps, repr, lambda row: str(np.array(row, dtype=object)) if len(row) != 1 else repr(row)):
+        cells = pd.Series([write(row) for row in rows])
+        if not cells.str.contains('\\\\|"').any():  # NumPy escapes nothing
+            assert lists(cells, "|")[0].tolist() == expected
+
+
+@pytest.mark.parametrize("write", [list, np.array, json.dumps, lambda own: str(np.array(own))])
+def test_a_vector_in_a_cell_is_no_list_of_names(table, write):
+    vectors = table[["rude", "spam"]].astype(int).to_numpy().tolist()
+    table["tags"] = [write(vector) for vector in vectors]
+    assert "vector of 2 numbers, 0 or 1, not a list of names" in refused(table, "comment", "tags")
+    table[["a", "b"]] = vectors  # as the sentence says
+    assert data.label_names(data.read(table, "comment", ["a", "b"])) == ["a", "b"]
+
+
+def test_what_is_no_label_is_put_aside_or_noted(table, capsys):
+    table["tags"] = [[{"a": 1}], [["rude"]], ["rude"], []] * 25
+    rejected = data.read(table, "comment", "tags").rejected
+    assert rejected["reason"].tolist() == ["a label is itself a list"] * 50
+    table["mood"] = [{"good": 1.0}, b"good", "good", "bad"] * 25
+    rejected = data.read(table, "comment", "mood").rejected
+    assert rejected["reason"].tolist() == ["mood is no name or number"] * 50
+    table["tags"] = ["rude, spam", "spam", "rude", "calm; or not"] * 25
+    assert "looks like a list of others, if it is one: separator=','" in data.read(table, "comment", "tags").notes[0]
+    assert data.label_names(data.read(table, "comment", "tags", separator=",")) == ["calm; or not", "rude", "spam"]
 
 
 def test_columns_of_labels_may_say_yes_and_no_and_true_and_false(table):
@@ -402,6 +446,17 @@ def test_encodings_that_do_not_are_asked_for(table, tmp_path, encoding):
 
 
 CSV = ("text,label\n" + "".join(f"{text},{'ab'[i % 2]}\n" for i, text in enumerate(TEXTS))).encode()
+
+
+def as_tar(files: dict[str, bytes], packing: str) -> bytes:
+    with tarfile.open(fileobj=(packed := io.BytesIO()), mode=f"w:{packing}") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
 DAMAGED = {
     "empty.csv": b"",
     "blank.csv": b"\n\n",
@@ -428,6 +483,12 @@ def test_a_damaged_file_is_to_be_downloaded_again(tmp_path, name):
         ("page.csv", b"<!DOCTYPE html><html>", "it is a web page"),
         ("pointer.csv", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("book.xlsx", zipped({"[Content_Types].xml": b"", "xl/a.xml": b""}), "it is a spreadsheet. Save it as CSV"),
+        ("rows.csv", b"7z\xbc\xaf\x27\x1c" + bytes(40), "it is a 7z archive. Unpack it"),
+        ("rows.tar.gz", as_tar({"x.csv": CSV}, "gz"), "it is a tar archive. Unpack it"),
+        ("rows.csv.zst", b"\x28\xb5\x2f\xfd" + bytes(40), "packed by Zstandard"),
+        ("rows.pkl", pickle.dumps({"text": TEXTS}), "it is a pickle. Load it yourself"),
+        ("rows.arrow", b"ARROW1\0\0" + bytes(40), "pandas.read_feather"),
+        ("rows.txt", b"%PDF-1.7\n" + bytes(40), "it is a PDF document"),
         ("notes.zip", zipped({"readme.txt": b"hello"}), "it holds no CSV"),
         ("empty.jsonl", b"[]", "it is empty"),
         ("lines.jsonl", b"text\nlabel\n", "line 1 is no JSON object"),
@@ -453,6 +514,9 @@ def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, name, con
         (dict(labels=["rude", "rude"]), "occurs twice"),
         (dict(labels="comment"), "occurs twice"),
         (dict(labels=[]), "called by name"),
+        (dict(labels=3), "called by name"),
+        (dict(text=0), "called by name"),
+        (dict(keep=5), "is no list of names"),
         (dict(labels="id"), "is not a column of classes"),
         (dict(split=(0.6, 0.6)), "give the fractions"),
         (dict(split="train"), "lacks the column 'train'"),
@@ -470,12 +534,22 @@ def test_options_that_do_not_fit(table, options, hint):
 
 def test_sources_that_are_none(tmp_path):
     assert "no file or folder" in refused(tmp_path / "nowhere.csv")
+    assert "it holds no CSV" in refused(tmp_path)
     assert "is not a table" in refused(12)
+    assert "is not a table" in refused(pd.Series(TEXTS))
+    assert "is an address: download the file" in refused("https://example.org/rows.csv")
+    for table_itself in (CSV.decode(), CSV.decode() * 50):
+        assert refused(table_itself).endswith("There is no file or folder text,label.")
+    rows = datasets.Dataset.from_dict({"text": TEXTS, "label": ["a", "b"] * (len(TEXTS) // 2)})
+    assert "this one has train, unsupervised" in refused({"train": rows, "unsupervised": rows.select([0])})
+    rows.save_to_disk(tmp_path / "saved")
+    assert "datasets.load_from_disk" in refused(tmp_path / "saved")
     assert "keys train, validation and test" in refused({"trian": tmp_path})
     assert "gives no split called train" in refused({"test": pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"]})})
-    assert "it holds no CSV" in refused(tmp_path)
     (tmp_path / "x.csv").write_bytes(CSV)
-    assert "encoding 'utf-9'" in refused(tmp_path / "x.csv", encoding="utf-9")
+    for encoding in ("utf-9", "base64", "", 5):
+        assert f"no encoding {encoding!r}" in refused(tmp_path / "x.csv", encoding=encoding)
+    assert len(refused(tmp_path / "x.csv", encoding="utf-16")) < 300  # all of it became one name of a column
     assert "leave out member" in refused(tmp_path / "x.csv", member="x")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ _QUOTED = dict(quoting=csv.QUOTE_MINIMAL, doublequote=True)  # "He said ""hi""",
 # Both ways at once: with doublequote=False, Python takes a quotation mark in the middle of a quoted cell for its end.
 _ESCAPED = dict(_QUOTED, escapechar="\\")  # "He said \"hi\"", as databases do
 _PLAIN = dict(quoting=csv.QUOTE_NONE)  # a quotation mark is a character like any other, as in GLUE's TSV files
+_FOR_EXCEL = re.compile(r'"?sep=.?"?')  # a first line that tells Excel the separator
 _LONGEST_CELL = 2**31 - 1  # the module's own limit is 131,072 characters
 _OPEN_QUOTE = "a quotation mark that is not closed, or not doubled inside a quoted cell"
 
@@ -33,6 +35,8 @@ def parse(text: str, tabs: bool, wanted: set[str]) -> Delimited | None:
     tabs: whether the file's name says that cells are separated by tabs.
     """
     lines = list(io.StringIO(text, newline=""))  # at \\n, \\r and \\r\\n only: a text may hold other kinds of line end
+    if lines and _FOR_EXCEL.fullmatch(lines[0].strip()):
+        lines[0] = "\n"
     limit = csv.field_size_limit(_LONGEST_CELL)
     try:
         best = None

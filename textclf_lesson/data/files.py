@@ -18,6 +18,7 @@ import pandas as pd
 from textclf_lesson.base.errors import DataError
 from textclf_lesson.base.extras import needed
 from textclf_lesson.data.delimited import parse
+from textclf_lesson.data.foreign import refuse_foreign
 
 KINDS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
 PACKINGS = (".gz", ".bz2", ".xz", ".zip")
@@ -93,6 +94,7 @@ def read_file(path: str, name: str, content: bytes, wanted: set[str], encoding: 
         raise DataError(f"{path} cannot be read as a table: the file is empty. {DAMAGED}")
     if name.lower().endswith((".parquet", *PACKINGS)):
         raise DataError(f"{path} cannot be read as a table: it is no {Path(name).suffix} file inside. {DAMAGED}")
+    refuse_foreign(path, content)
     text = decode(content, path, encoding)
     start = text[:200].lstrip().lower()
     if start.startswith(("<!doctype html", "<html")):
@@ -113,23 +115,23 @@ def read_file(path: str, name: str, content: bytes, wanted: set[str], encoding: 
 
 def decode(content: bytes, path: str, encoding: str | None) -> str:
     """Bytes as text: by `encoding` if given, else by the byte order mark, else as UTF-8. Raises DataError."""
-    found = encoding or next((name for bom, name in _BOMS.items() if content.startswith(bom)), "utf-8")
+    marked = next((name for bom, name in _BOMS.items() if content.startswith(bom)), "utf-8")
+    if encoding is None and marked == "utf-8" and content[:4096].count(0) > len(content[:4096]) / 20:
+        raise DataError(
+            f"{path} cannot be read as a table: it holds zero bytes, as UTF-16 without a byte order mark does. "
+            'If it is text, save it as UTF-8, or data.read(…, encoding="utf-16-le") or "utf-16-be".'
+        )
     try:
-        if encoding is None and found == "utf-8" and content[:4096].count(0) > len(content[:4096]) / 20:
-            raise DataError(
-                f"{path} cannot be read as a table: it holds zero bytes, as UTF-16 without a byte order mark does. "
-                'If it is text, save it as UTF-8, or data.read(…, encoding="utf-16-le") or "utf-16-be".'
-            )
-        return content.decode(found).removeprefix("\ufeff")
-    except LookupError as error:
-        raise DataError(f'There is no encoding {encoding!r}: "utf-8", "latin-1", "cp1251" or "utf-16", say.') from error
+        return content.decode(marked if encoding is None else encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{path} cannot be read as a table: it is not {found} (byte {content[error.start]:#04x} in line {line}). "
-            'Save it as UTF-8, or data.read(…, encoding="latin-1") for Western Europe, "cp1251" for Cyrillic, '
-            '"gb18030" for Chinese.'
+            f"{path} cannot be read as a table: it is not {encoding or marked} (byte {content[error.start]:#04x} in "
+            f'line {line}). Save it as UTF-8, or data.read(…, encoding="latin-1") for Western Europe, "cp1251" for '
+            'Cyrillic, "gb18030" for Chinese.'
         ) from error
+    except (LookupError, TypeError, ValueError) as error:
+        raise DataError(f'There is no encoding {encoding!r}: "utf-8", "latin-1", "cp1251" or "utf-16", say.') from error
 
 
 def _parquet(path: str, content: bytes) -> Table:
@@ -170,13 +172,16 @@ def _named(cell: Any, label: Any) -> Any:
 
 
 def _json(path: str, text: str) -> Table:
-    """An array of objects, or one object a line. Numbers stay as they are written."""
+    """An array of objects, one object a line, or one object of columns. Numbers stay as they are written."""
     options = dict(parse_int=str, parse_float=str, parse_constant=lambda _: None, object_pairs_hook=_once)
-    if text.lstrip().startswith("["):
-        try:
-            items = json.loads(text, **options)
-        except (ValueError, RecursionError) as error:
+    items = None
+    try:
+        items = json.loads(text, **options)
+    except (ValueError, RecursionError) as error:  # of one object a line, "Extra data"
+        if text.lstrip().startswith("["):
             raise DataError(f"{path} cannot be read as a table ({error}). {DAMAGED}") from error
+    items = _of_columns(items) or items
+    if isinstance(items, list):
         numbered, unit = list(enumerate(items)), "row"
     else:
         numbered, unit = [], "line"
@@ -196,6 +201,16 @@ def _json(path: str, text: str) -> Table:
     cells = {name: pd.Series([item.get(name) for _, item in objects], dtype=object) for name in names}
     rows = pd.DataFrame(cells, columns=names).set_axis([line for line, _ in objects])
     return Table(rows.rename(columns=str.strip), path, unit, bad)
+
+
+def _of_columns(item: Any) -> list[dict[str, Any]] | None:
+    """The rows of an object of columns: `{"text": ["…", "…"], …}`, or `{"text": {"0": "…"}, …}` as pandas writes it."""
+    columns = list(item.values()) if isinstance(item, dict) else []
+    keys = [list(column) if isinstance(column, dict) else range(len(column)) for column in columns if column]
+    kinds = {type(column) for column in columns}
+    if len(columns) < 2 or kinds not in ({list}, {dict}) or len(keys) < len(columns) or any(k != keys[0] for k in keys):
+        return None
+    return [{name: column[key] for name, column in item.items()} for key in keys[0]]
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

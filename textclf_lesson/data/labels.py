@@ -17,6 +17,10 @@ from textclf_lesson.data.ledger import Ledger
 _ZERO_ONE = {"0": 0, "0.0": 0, "false": 0, "no": 0, "1": 1, "1.0": 1, "true": 1, "yes": 1}
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
+_ITEM = r"""'[^'\\]*'|"[^"\\]*"|[-+]?\d[\d.]*"""
+_ARRAY = re.compile(rf"\[\s*(?:{_ITEM})(?:\s+(?:{_ITEM}))+\s*\]")  # ['a' 'b'], as NumPy prints an array
+_LISTS = list | tuple | set | frozenset | np.ndarray
+
 _MANY = 20  # from this many rows on, a column in which most values differ is not a column of classes
 
 
@@ -54,6 +58,7 @@ def _single_label(
     cells: pd.Series, column: str, names: Mapping | Sequence[str] | None, ledger: Ledger
 ) -> tuple[pd.DataFrame, list[str], list[str]]:
     texts = cells.map(written).astype(object)
+    ledger.reject_where(cells.map(lambda cell: isinstance(cell, Mapping | bytes)), f"{column} is no name or number")
     ledger.reject_where(texts.isna(), f"{column} is missing")
     used = ledger.left(texts)
     if names is None and len(used) >= _MANY and used.nunique() > len(used) / 2:
@@ -65,7 +70,11 @@ def _single_label(
     number_of = {text: classes.index(name) for text, name in class_of.items()}
     ledger.reject_where(texts.notna() & ~texts.isin(set(class_of)), f"{column} is not among the names given")
     ledger.left(texts)
-    return pd.DataFrame({"label": texts.map(number_of).fillna(-1).astype(int)}), classes, _alike(classes)
+    return (
+        pd.DataFrame({"label": texts.map(number_of).fillna(-1).astype(int)}),
+        classes,
+        [*_alike(classes), *_perhaps_lists(classes)],
+    )
 
 
 def _multi_label(
@@ -73,6 +82,12 @@ def _multi_label(
 ) -> tuple[pd.DataFrame, None, list[str]]:
     found, reasons = lists(cells, separator)
     ledger.reject(reasons)
+    width = _width_of_vectors(ledger.left(cells))
+    if width:
+        raise DataError(
+            f"{ledger.where}: each cell is a vector of {width} numbers, 0 or 1, not a list of names. Make a column for "
+            "each label: table[names] = table[column].tolist(); then labels=names."
+        )
     class_of, classes = _renaming(names, {item for items in ledger.left(found) for item in items})
     ledger.reject_where(
         found.map(lambda items: not set(items) <= set(class_of)), "a label is not among the names given"
@@ -86,6 +101,15 @@ def _multi_label(
     separated = [cell for cell in cells if _separated(cell, separator) and not is_list(cell)]
     note = [f"cells like {separated[0][:40]!r} are lists of labels, with separator=None one name"] if separated else []
     return table, None, [*_alike(classes), *note]
+
+
+def _perhaps_lists(classes: list[str]) -> list[str]:
+    """A note if some names are others with commas between: then the cells may be lists."""
+    for name in classes:
+        parts = [part.strip() for part in re.split("[,;]", name)]
+        if len(parts) > 1 and set(parts) <= set(classes):
+            return [f"the label {name!r} looks like a list of others, if it is one: separator={name[len(parts[0])]!r}"]
+    return []
 
 
 def without_absent(table: pd.DataFrame, classes: list[str], used: pd.Index) -> tuple[pd.DataFrame, list[str]]:
@@ -128,7 +152,7 @@ def one_hot(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 def is_list(cell: Any) -> bool:
     """Whether a cell holds a list, as such or as JSON or Python write one."""
-    return isinstance(cell, list | tuple | set | np.ndarray) or isinstance(_parsed(cell), list)
+    return isinstance(cell, _LISTS) or isinstance(_parsed(cell), list)
 
 
 def in_lists(cells: pd.Series, separator: str | None) -> bool:
@@ -143,6 +167,8 @@ def _separated(cell: Any, separator: str | None) -> bool:
 def _parsed(cell: Any) -> Any:
     text = cell.strip() if isinstance(cell, str) else ""
     if text.startswith("[") and text.endswith("]"):
+        if _ARRAY.fullmatch(text):  # Python would take 'a' 'b' for one string
+            return [item.strip("'\"") for item in re.findall(_ITEM, text)]
         for read in (lambda: json.loads(text, parse_int=str, parse_float=str), lambda: ast.literal_eval(text)):
             try:
                 return read()
@@ -155,12 +181,28 @@ def lists(cells: pd.Series, separator: str | None) -> tuple[pd.Series, pd.Series
     """The labels of each cell as a list of texts, each once, and why a row has none ("" where it has)."""
     found, reasons = [], []
     for cell in cells:
-        items = list(cell) if isinstance(cell, list | tuple | set | np.ndarray) else _parsed(cell)
+        items = list(cell) if isinstance(cell, _LISTS) else _parsed(cell)
+        reason = ""
         if items is None and written(cell) is not None:
             items = str(cell).split(separator) if separator else [cell]
-        reasons.append("the labels are missing (write [] where none applies)" if items is None else "")
+        if items is None:
+            reason = "the labels are missing (write [] where none applies)"
+        elif any(isinstance(item, _LISTS | Mapping) for item in items):
+            reason = "a label is itself a list"
+        reasons.append(reason)
+        items = None if reason else items
         found.append(list(dict.fromkeys(filter(None, map(written, items or [])))))
     return pd.Series(found, cells.index, dtype=object), pd.Series(reasons, cells.index, dtype=object)
+
+
+def _width_of_vectors(cells: pd.Series) -> int:
+    """How long the cells are if all are vectors of 0 and 1, in which a number stands twice; else 0."""
+    rows = [list(cell) if isinstance(cell, _LISTS) else _parsed(cell) for cell in cells]
+    if not all(isinstance(row, list) for row in rows) or len(set(map(len, rows))) != 1:
+        return 0
+    bits = [[_ZERO_ONE.get(str(written(item))) for item in row] for row in rows]
+    twice = any(len(set(row)) < len(row) for row in bits)
+    return len(bits[0]) if twice and all(bit is not None for row in bits for bit in row) else 0
 
 
 def whole(texts: Iterable[str]) -> dict[str, str]:

@@ -39,9 +39,18 @@ def tables(
     Raises DataError for whatever cannot be read, with what to do.
     """
     place = Path(source).expanduser() if isinstance(source, str | Path) else source
-    if not place.exists():
-        raise DataError(f"There is no file or folder {place}.")
+    if isinstance(source, str) and "://" in source:
+        raise DataError(f"{source[:80]} is an address: download the file, and give its path.")
+    if not _exists(place):
+        raise DataError(f"There is no file or folder {str(place).splitlines()[0][:200]}.")
     return list(_tables(place, None, wanted, member, encoding))
+
+
+def _exists(place: Place) -> bool:
+    try:
+        return place.exists()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte: a table itself, say
+        return False
 
 
 def find(folder: Place, stem: str) -> Place | None:
@@ -76,6 +85,10 @@ def _tables(
         else:
             yield split, read_file(str(place), place.name, content, wanted, encoding)
         return
+    if any((place / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
+        raise DataError(
+            f"{place} was written by save_to_disk: data.read(datasets.load_from_disk({str(place)!r})) reads it."
+        )
     if member is not None:
         yield from _tables(_member(place, member), split, wanted, None, encoding)
         return

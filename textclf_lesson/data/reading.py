@@ -90,7 +90,7 @@ def read(
             class, nothing to learn from. The message says what to do.
     """
     several = not isinstance(labels, str)
-    label_columns = list(labels) if several else [labels]
+    label_columns = list(labels) if isinstance(labels, Sequence) and several else [labels]
     _check_columns(text, label_columns, several, keep)
     split_column = split if isinstance(split, str) else None
     fractions = (0.1, 0.1) if split_column else _fractions(split)
@@ -143,7 +143,8 @@ def _from_object(source: Any) -> Table:
     kind = f"the {type(source).__name__}"
     if isinstance(source, datasets.Dataset):
         return arrow(source.with_format("arrow")[:], kind, source.features)
-    if isinstance(source, Mapping) and any(isinstance(v, str | Path | pd.DataFrame) for v in source.values()):
+    tables = str | Path | pd.DataFrame | datasets.Dataset
+    if isinstance(source, Mapping) and any(isinstance(part, tables) for part in source.values()):
         keys = ", ".join(map(str, source))
         raise DataError(f"A dictionary of splits has the keys train, validation and test; this one has {keys}.")
     if isinstance(source, Mapping) or (isinstance(source, list) and all(isinstance(row, Mapping) for row in source)):
@@ -154,7 +155,7 @@ def _from_object(source: Any) -> Table:
     if isinstance(source, pd.DataFrame):
         rows = source.astype(object).set_axis([str(name).strip() for name in source.columns], axis="columns")
         return Table(rows.set_axis(range(len(rows))), kind, unit="row")
-    if hasattr(source, "__arrow_c_stream__"):
+    if hasattr(source, "__arrow_c_stream__") and not isinstance(source, pd.Series):
         import pyarrow
 
         return arrow(pyarrow.table(source), kind)
@@ -178,7 +179,7 @@ def _column(table: Table, name: str) -> int:
         why = f": {table.unit} {table.bad[0]['line']} is {table.bad[0]['reason']}" if table.bad else ""
         raise DataError(f"{table.source} has no row that can be used{why or ', it is empty'}.")
     guess = did_you_mean(name, names, n=2)
-    shown = ", ".join(other or '""' for other in names[:12]) or "none"
+    shown = ", ".join(other[:40] or '""' for other in names[:12]) or "none"
     raise DataError(f"{table.source} lacks the column {name!r}.{guess} It has: {shown}.")
 
 
@@ -187,7 +188,7 @@ def _text(cell: Any) -> str | None:
         if isinstance(cell, bytes | list | tuple | dict | set | np.ndarray):
             return None
         cell = written(cell)
-    # Half of a surrogate pair cannot be encoded, and comes from text that was cut in the wrong place.
+    # Half of a surrogate pair cannot be encoded, and comes from text that was split in the wrong place.
     return None if cell is None else cell.encode("utf-8", "replace").decode()
 
 
@@ -219,8 +220,8 @@ def _check_classes(
 
 
 def _check_columns(text: str, labels: list[str], several: bool, keep: Sequence[str]) -> None:
-    if isinstance(keep, str):
-        raise DataError(f"keep={keep!r} is one name: write keep=[{keep!r}].")
+    if not isinstance(keep, Sequence) or isinstance(keep, str):
+        raise DataError(f"keep={keep!r} is no list of names: write keep=[{keep!r}].")
     if not labels or not all(isinstance(name, str) for name in [text, *labels, *keep]):
         raise DataError(f"Columns are called by name: text={text!r}, labels={labels!r}, keep={keep!r}.")
     twice = [name for name, n in Counter([text, *labels, *keep]).items() if n > 1]
