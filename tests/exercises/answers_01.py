@@ -36,36 +36,36 @@ def with_pandas(rows):
     return {2: "binary"}.get(pd.Series(rows).str[0].nunique(), "multi-class")
 
 
-@wrong("price", "there p_t is 1 − p")
-def prices_p_itself(p, truth, gamma):
+@wrong("focal_loss", "there p_t is 1 − p")
+def takes_p_itself(p, truth, gamma):
     return -((1 - p) ** gamma) * np.log(p)
 
 
-@wrong("price", "minus sign")
+@wrong("focal_loss", "minus sign")
 def forgets_the_minus(p, truth, gamma):
     p_t = np.where(truth == 1, p, 1 - p)
     return (1 - p_t) ** gamma * np.log(p_t)
 
 
-@wrong("price", "not to −γ")
+@wrong("focal_loss", "not to −γ")
 def turns_gamma(p, truth, gamma):
     p_t = np.where(truth == 1, p, 1 - p)
     return -((1 - p_t) ** -gamma) * np.log(p_t)
 
 
-@wrong("price", "confident right rows get the largest loss")
+@wrong("focal_loss", "confident right rows get the largest loss")
 def weighs_by_p_t(p, truth, gamma):
     p_t = np.where(truth == 1, p, 1 - p)
     return -(p_t**gamma) * np.log(p_t)
 
 
-@wrong("price", "should return numbers of the shape (6, 3)")
+@wrong("focal_loss", "should return numbers of the shape (6, 3)")
 def returns_the_mean(p, truth, gamma):
     p_t = np.where(truth == 1, p, 1 - p)
     return (-((1 - p_t) ** gamma) * np.log(p_t)).mean()
 
 
-@right("price")
+@right("focal_loss")
 def with_lists(p, truth, gamma):
     def one(p, yes):
         wrong_by = 1 - p if yes else p

@@ -67,77 +67,80 @@ def by_the_formula(weight, vectors, targets, rate):
     return (weight - rate * slope / max(1.0, slope.norm())).numpy()
 
 
-def _f1(truth, said):
-    return 2 * (truth * said).sum() / (truth.sum() + said.sum())
+def _f1(truth, predictions):
+    return 2 * (truth * predictions).sum() / (truth.sum() + predictions.sum())
 
 
 def _search(rows, score=_f1, together=False):
     truth, p = rows
     if together:
         tried = np.linspace(0, 1, 101)
-        return [tried[np.argmax([f1_score(truth, p >= cut, average="macro") for cut in tried])]] * truth.shape[1]
+        return [tried[np.argmax([f1_score(truth, p >= t, average="macro") for t in tried])]] * truth.shape[1]
     columns = [(truth[:, label], p[:, label]) for label in range(truth.shape[1])]
-    return [max(np.unique(p), key=lambda cut, t=t, p=p: score(t, p >= cut)) for t, p in columns]
+    return [max(np.unique(p), key=lambda threshold, t=t, p=p: score(t, p >= threshold)) for t, p in columns]
 
 
-def _judged(cuts, rows):
-    return {"cuts": cuts, "f1": f1_score(rows[0], rows[1] >= cuts, average=None)}
+def _scored(tuned, rows):
+    return {"thresholds": tuned, "f1": f1_score(rows[0], rows[1] >= tuned, average=None)}
 
 
-@wrong("cut_and_judge", "best on *test*")
+@wrong("tune_and_score", "best on *test*")
 def tuned_on_test(validation, test):
-    return _judged(_search(test), test)
+    return _scored(_search(test), test)
 
 
-@wrong("cut_and_judge", "One threshold for all labels")
-def one_cut_for_all(validation, test):
-    return _judged(_search(validation, together=True), test)
+@wrong("tune_and_score", "One threshold for all labels")
+def one_threshold_for_all(validation, test):
+    return _scored(_search(validation, together=True), test)
 
 
-@wrong("cut_and_judge", "best accuracy")
+@wrong("tune_and_score", "best accuracy")
 def for_accuracy(validation, test):
-    return _judged(_search(validation, lambda truth, said: (truth == said).mean()), test)
+    return _scored(_search(validation, lambda truth, predictions: (truth == predictions).mean()), test)
 
 
-@wrong("cut_and_judge", "0.5 is only a convention")
+@wrong("tune_and_score", "0.5 is only a convention")
 def one_half(validation, test):
-    return _judged([0.5] * 6, test)
+    return _scored([0.5] * 6, test)
 
 
-@wrong("cut_and_judge", "which is too optimistic")
+@wrong("tune_and_score", "which is too optimistic")
 def judged_where_chosen(validation, test):
-    return _judged(_search(validation), validation)
+    return _scored(_search(validation), validation)
 
 
-@wrong("cut_and_judge", "Did you use test rows too")
+@wrong("tune_and_score", "Did you use test rows too")
 def tuned_on_all_rows(validation, test):
     both = [np.concatenate(parts) for parts in zip(validation, test, strict=True)]
-    return _judged(_search(both), test)
+    return _scored(_search(both), test)
 
 
-@wrong("cut_and_judge", "6 numbers, one for each label")
+@wrong("tune_and_score", "6 numbers, one for each label")
 def one_number_for_all(validation, test):
-    cuts = _search(validation)
-    return {"cuts": cuts, "f1": f1_score(test[0], test[1] >= cuts, average="micro")}
+    tuned = _search(validation)
+    return {"thresholds": tuned, "f1": f1_score(test[0], test[1] >= tuned, average="micro")}
 
 
-@right("cut_and_judge")
+@right("tune_and_score")
 def with_the_package(validation, test):
-    cuts = thresholds.tune(*validation, [*"abcdef"])
-    return {"cuts": [*cuts.to_dict().values()], "f1": pd.Series(f1_score(test[0], cuts.apply(test[1]), average=None))}
+    tuned = thresholds.tune(*validation, [*"abcdef"])
+    return {
+        "thresholds": [*tuned.to_dict().values()],
+        "f1": pd.Series(f1_score(test[0], tuned.apply(test[1]), average=None)),
+    }
 
 
-@right("cut_and_judge")
+@right("tune_and_score")
 def along_the_curve(validation, test):
-    cuts = []
+    tuned = []
     for truth, p in zip(validation[0].T, validation[1].T, strict=True):
         precision, recall, tried = precision_recall_curve(truth, p)
-        cuts.append(tried[np.argmax((2 * precision * recall / np.maximum(precision + recall, 1e-9))[:-1])])
-    return _judged(cuts, test)
+        tuned.append(tried[np.argmax((2 * precision * recall / np.maximum(precision + recall, 1e-9))[:-1])])
+    return _scored(tuned, test)
 
 
-def _reached(truth, probability, cuts, wanted, by=("f1_low", "f1_high"), **changed):
-    table = metrics.multilabel_report(truth, probability, range(6), cuts).per_label
+def _reached(truth, probability, tuned, wanted, by=("f1_low", "f1_high"), **changed):
+    table = metrics.multilabel_report(truth, probability, range(6), tuned).per_label
     low, high = (table[name] for name in by)
     words = ["yes" if a >= wanted else "no" if b < wanted else "open" for a, b in zip(low, high, strict=True)]
     known = {"f1": table["f1"], "low": table["f1_low"], "high": table["f1_high"], "reached": words}
@@ -145,70 +148,70 @@ def _reached(truth, probability, cuts, wanted, by=("f1_low", "f1_high"), **chang
 
 
 @wrong("labels_reached", "the interval holds the goal")
-def no_interval_in_the_verdict(truth, probability, cuts, wanted):
-    return _reached(truth, probability, cuts, wanted, by=("f1", "f1"))
+def no_interval_in_the_verdict(truth, probability, tuned, wanted):
+    return _reached(truth, probability, tuned, wanted, by=("f1", "f1"))
 
 
 @wrong("labels_reached", "measured with the threshold 0.5")
-def forgets_the_cuts(truth, probability, cuts, wanted):
+def forgets_the_thresholds(truth, probability, tuned, wanted):
     return _reached(truth, probability, 0.5, wanted)
 
 
 @wrong("labels_reached", "uses no threshold")
-def average_precision(truth, probability, cuts, wanted):
-    return _reached(truth, probability, cuts, wanted, f1="ap")
+def average_precision(truth, probability, tuned, wanted):
+    return _reached(truth, probability, tuned, wanted, f1="ap")
 
 
 @wrong("labels_reached", "`low` is not the low end")
-def interval_of_another_score(truth, probability, cuts, wanted):
-    return _reached(truth, probability, cuts, wanted, low="auc_low", high="auc_high")
+def interval_of_another_score(truth, probability, tuned, wanted):
+    return _reached(truth, probability, tuned, wanted, low="auc_low", high="auc_high")
 
 
 @right("labels_reached")
-def own_bootstrap(truth, probability, cuts, wanted):
-    said, rng = (probability >= cuts).astype(int), np.random.default_rng(7)
+def own_bootstrap(truth, probability, tuned, wanted):
+    predictions, rng = (probability >= tuned).astype(int), np.random.default_rng(7)
     drawn = []
     for _ in range(2000):
         rows = rng.integers(0, len(truth), len(truth))
-        hits = (truth[rows] * said[rows]).sum(axis=0)
-        drawn.append(2 * hits / (truth[rows].sum(axis=0) + said[rows].sum(axis=0)))
+        hits = (truth[rows] * predictions[rows]).sum(axis=0)
+        drawn.append(2 * hits / (truth[rows].sum(axis=0) + predictions[rows].sum(axis=0)))
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     words = ["open" if a < wanted <= b else "yes" if a >= wanted else "no" for a, b in zip(low, high, strict=True)]
-    return {"f1": f1_score(truth, said, average=None), "low": low, "high": high, "reached": words}
+    return {"f1": f1_score(truth, predictions, average=None), "low": low, "high": high, "reached": words}
 
 
 @wrong("foreseen_f1", "F1 of the test as it is")
-def nothing_changes(truth, said, share):
-    return f1_score(truth, said)
+def nothing_changes(truth, predictions, share):
+    return f1_score(truth, predictions)
 
 
 @wrong("foreseen_f1", "the precision to expect")
-def precision_alone(truth, said, share):
-    r, f = said[truth == 1].mean(), said[truth == 0].mean()
+def precision_alone(truth, predictions, share):
+    r, f = predictions[truth == 1].mean(), predictions[truth == 0].mean()
     return r * share / (r * share + f * (1 - share))
 
 
 @wrong("foreseen_f1", "not of those predicted yes")
-def false_discoveries(truth, said, share):
-    r, f = said[truth == 1].mean(), 1 - precision_score(truth, said)
+def false_discoveries(truth, predictions, share):
+    r, f = predictions[truth == 1].mean(), 1 - precision_score(truth, predictions)
     precision = r * share / (r * share + f * (1 - share))
     return 2 * precision * r / (precision + r)
 
 
 @wrong("foreseen_f1", "scale F1 by the share")
-def in_proportion(truth, said, share):
-    return f1_score(truth, said) * share / truth.mean()
+def in_proportion(truth, predictions, share):
+    return f1_score(truth, predictions) * share / truth.mean()
 
 
 @right("foreseen_f1")
-def with_weights(truth, said, share):
+def with_weights(truth, predictions, share):
     weight = np.where(truth == 1, share / truth.mean(), (1 - share) / (1 - truth.mean()))
-    return f1_score(truth, said, sample_weight=weight)
+    return f1_score(truth, predictions, sample_weight=weight)
 
 
 def _decision(ship="one", how="tuned", average="macro", **changed):
-    truth, said = items._predicted_ways()
-    known = {"ship": ship, "macro_f1": f1_score(truth, said["one", how], average=average)}
+    truth, predictions = items._predicted_ways()
+    known = {"ship": ship, "macro_f1": f1_score(truth, predictions["one", how], average=average)}
     pairs = {"one_over_worst": ("worst", "one"), "six_over_one": ("one", "six")}
     return known | {key: items._gain(*pair, how, average) for key, pair in pairs.items()} | changed
 
@@ -229,7 +232,7 @@ def micro_for_macro():
 
 
 @wrong("one_or_six", "not with the tuned ones")
-def cut_at_one_half():
+def threshold_one_half():
     return _decision(how="half")
 
 

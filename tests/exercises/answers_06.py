@@ -11,41 +11,41 @@ from tests.exercises.answers import right, wrong
 from textclf_lesson.check import ex06 as items
 
 
-def _behind(truth, said, **changed):
-    table = pd.DataFrame(classification_report(truth, said, output_dict=True, zero_division=0)).T
+def _behind(truth, predictions, **changed):
+    table = pd.DataFrame(classification_report(truth, predictions, output_dict=True, zero_division=0)).T
     topics = table.iloc[:-3]
     known = {"blind": topics["support"].max() / len(truth), "macro_f1": topics["f1-score"].mean()}
     return known | {"never_found": len(topics.query("recall == 0"))} | changed
 
 
 @wrong("behind_accuracy", "every *row* counts the same")
-def micro_for_macro(truth, said):
-    return _behind(truth, said, macro_f1=f1_score(truth, said, average="micro"))
+def micro_for_macro(truth, predictions):
+    return _behind(truth, predictions, macro_f1=f1_score(truth, predictions, average="micro"))
 
 
 @wrong("behind_accuracy", "large topics count more")
-def weighted_for_macro(truth, said):
-    return _behind(truth, said, macro_f1=f1_score(truth, said, average="weighted"))
+def weighted_for_macro(truth, predictions):
+    return _behind(truth, predictions, macro_f1=f1_score(truth, predictions, average="weighted"))
 
 
 @wrong("behind_accuracy", "never *predicted*")
-def never_said(truth, said):
-    return _behind(truth, said, never_found=len(set(truth) - set(said)))
+def never_predicted(truth, predictions):
+    return _behind(truth, predictions, never_found=len(set(truth) - set(predictions)))
 
 
 @wrong("behind_accuracy", "the model's own accuracy")
-def accuracy_for_blindness(truth, said):
-    return _behind(truth, said, blind=np.mean([a == b for a, b in zip(truth, said, strict=True)]))
+def accuracy_for_blindness(truth, predictions):
+    return _behind(truth, predictions, blind=np.mean([a == b for a, b in zip(truth, predictions, strict=True)]))
 
 
 @wrong("behind_accuracy", "accuracy of random guessing")
-def one_of_many(truth, said):
-    return _behind(truth, said, blind=1 / len(set(truth)))
+def one_of_many(truth, predictions):
+    return _behind(truth, predictions, blind=1 / len(set(truth)))
 
 
 @right("behind_accuracy")
-def from_the_report(truth, said):
-    return _behind(truth, said)
+def from_the_report(truth, predictions):
+    return _behind(truth, predictions)
 
 
 def _p_t(logits, targets):
@@ -53,8 +53,8 @@ def _p_t(logits, targets):
     return torch.where(targets == 1, p, 1 - p)
 
 
-def _finish(price, reduction):
-    return price if reduction == "none" else price.mean()
+def _finish(loss, reduction):
+    return loss if reduction == "none" else loss.mean()
 
 
 @wrong("multilabel_focal_loss", "no softmax")
@@ -73,8 +73,8 @@ def sigmoid_twice(logits, targets, alpha, gamma=2.0, reduction="mean"):
 @wrong("multilabel_focal_loss", "it is the sum")
 def sum_for_mean(logits, targets, alpha, gamma=2.0, reduction="mean"):
     ce = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    price = torch.where(targets == 1, alpha, 1.0) * (1 - torch.exp(-ce)) ** gamma * ce
-    return price if reduction == "none" else price.sum()
+    loss = torch.where(targets == 1, alpha, 1.0) * (1 - torch.exp(-ce)) ** gamma * ce
+    return loss if reduction == "none" else loss.sum()
 
 
 @wrong("multilabel_focal_loss", "larger by the factor labels")
@@ -108,7 +108,7 @@ def alpha_on_the_wrong_class(logits, targets, alpha, gamma=2.0, reduction="mean"
 
 
 @wrong("multilabel_focal_loss", "Weight last")
-def p_t_of_a_weighted_price(logits, targets, alpha, gamma=2.0, reduction="mean"):
+def p_t_of_a_weighted_loss(logits, targets, alpha, gamma=2.0, reduction="mean"):
     ce = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=alpha, reduction="none")
     return _finish((1 - torch.exp(-ce)) ** gamma * ce, reduction)
 
@@ -128,8 +128,8 @@ def clips_the_probability(logits, targets, alpha, gamma=2.0, reduction="mean"):
 @right("multilabel_focal_loss")
 def with_logsigmoid(logits, targets, alpha, gamma=2.0, reduction="mean"):
     yes, no = F.logsigmoid(logits), F.logsigmoid(-logits)
-    price = -alpha * targets * no.exp() ** gamma * yes - (1 - targets) * yes.exp() ** gamma * no
-    return {"mean": price.mean(), "none": price}[reduction]
+    loss = -alpha * targets * no.exp() ** gamma * yes - (1 - targets) * yes.exp() ** gamma * no
+    return {"mean": loss.mean(), "none": loss}[reduction]
 
 
 @wrong("resampled_folds", "Which comes first, copying or splitting?")
@@ -137,7 +137,7 @@ def copies_before_dividing(labels, k):
     yes, no = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     rows = np.concatenate([no, np.random.default_rng(0).choice(yes, len(no))])
     folds = StratifiedKFold(k, shuffle=True, random_state=0).split(rows, labels[rows])
-    return [(rows[train], rows[judged]) for train, judged in folds]
+    return [(rows[train], rows[test]) for train, test in folds]
 
 
 @wrong("resampled_folds", "copies among its validation rows")
@@ -147,7 +147,7 @@ def copies_the_judged_rows_too(labels, k):
         return np.concatenate([no, np.resize(yes, len(no))])
 
     folds = StratifiedKFold(k, shuffle=True, random_state=0).split(labels, labels)
-    return [(even(train), even(judged)) for train, judged in folds]
+    return [(even(train), even(test)) for train, test in folds]
 
 
 @wrong("resampled_folds", "sorted by label")
@@ -158,9 +158,9 @@ def folds_in_the_given_order(labels, k):
 @wrong("resampled_folds", "leave none out")
 def leaves_rows_out(labels, k):
     folds = []
-    for train, judged in StratifiedKFold(k).split(labels, labels):
+    for train, test in StratifiedKFold(k).split(labels, labels):
         yes, no = train[labels[train] == 1], train[labels[train] == 0]
-        folds.append((np.concatenate([yes, no[: len(yes)]]), judged))
+        folds.append((np.concatenate([yes, no[: len(yes)]]), test))
     return folds
 
 
@@ -183,10 +183,10 @@ def by_hand(labels, k):
     return folds
 
 
-def _decision(remedy="cut", rows="validation", **changed):
-    _, _, cuts = items._threats()
+def _decision(remedy="threshold", rows="validation", **changed):
+    _, _, best = items._threats()
     half, tuned, weighted = ("as it is", "half"), ("as it is", rows), ("weights", rows)
-    known = {"remedy": remedy, "cut": cuts[rows], "cut_over_half": items._gain(half, tuned)}
+    known = {"remedy": remedy, "threshold": best[rows], "threshold_over_half": items._gain(half, tuned)}
     return known | {"weights_on_top": items._gain(tuned, weighted)} | changed
 
 
@@ -201,13 +201,13 @@ def takes_all_there_is():
 
 
 @wrong("remedy", "best threshold on *test*")
-def cut_tuned_on_test():
+def threshold_tuned_on_test():
     return _decision(rows="test")
 
 
 @wrong("remedy", "is the default threshold")
 def one_half_for_ever():
-    return _decision(cut=0.5)
+    return _decision(threshold=0.5)
 
 
 @wrong("remedy", "Tune both thresholds")
@@ -222,7 +222,12 @@ def other_way_round():
 
 @right("remedy")
 def rounded_by_hand():
-    return {"remedy": "cut", "cut": 0.18, "cut_over_half": [0.22, 0.48], "weights_on_top": [-0.04, 0.05]}
+    return {
+        "remedy": "threshold",
+        "threshold": 0.18,
+        "threshold_over_half": [0.22, 0.48],
+        "weights_on_top": [-0.04, 0.05],
+    }
 
 
 @wrong("quiz", "A model that never reads reaches that too", lesson="06")

@@ -86,8 +86,8 @@ def row_by_row(splits):
 def _focal(logits, targets, yes, no, gamma, mean=True):
     ce = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     weight = torch.where(targets > 0.5, yes, no)
-    price = weight * (1 - torch.exp(-ce)) ** gamma * ce
-    return price.mean() if mean else price.sum()
+    loss = weight * (1 - torch.exp(-ce)) ** gamma * ce
+    return loss.mean() if mean else loss.sum()
 
 
 @wrong("weighted_focal", "on the wrong class")
@@ -251,7 +251,7 @@ def logits_only(model, inputs):
 
 
 @wrong("multilabel_probabilities", "Those are predictions, 0 or 1")
-def cut_at_half(model, inputs):
+def threshold_one_half(model, inputs):
     return model.eval()(**inputs).logits.sigmoid() > 0.5
 
 
@@ -265,12 +265,12 @@ def by_numpy(model, inputs):
 # --- report_labels ----------------------------------------------------------------------------------------------------
 
 
-def _report(validation, test, tune_on=None, judge_on=None, **other):
-    tune_on, judge_on = tune_on or validation, judge_on or test
-    cuts = thresholds.tune(tune_on["truth"], tune_on["probability"], LABELS)
-    scores = metrics.multilabel_report(judge_on["truth"], judge_on["probability"], LABELS, cuts, n=400).per_label
+def _report(validation, test, tune_on=None, score_on=None, **other):
+    tune_on, score_on = tune_on or validation, score_on or test
+    tuned = thresholds.tune(tune_on["truth"], tune_on["probability"], LABELS)
+    scores = metrics.multilabel_report(score_on["truth"], score_on["probability"], LABELS, tuned, n=400).per_label
     table = pd.DataFrame(
-        {"cut": cuts.to_dict(), "f1": scores["f1"], "low": scores["f1_low"], "high": scores["f1_high"]}
+        {"threshold": tuned.to_dict(), "f1": scores["f1"], "low": scores["f1_low"], "high": scores["f1_high"]}
     )
     return table.assign(**other)
 
@@ -282,27 +282,27 @@ def tuned_on_test(validation, test):
 
 @wrong("report_labels", "it is too optimistic")
 def judged_on_validation(validation, test):
-    return _report(validation, test, judge_on=validation)
+    return _report(validation, test, score_on=validation)
 
 
 @wrong("report_labels", "All thresholds are the same")
 def one_half_for_all(validation, test):
-    return _report(validation, test, cut=0.5)
+    return _report(validation, test, threshold=0.5)
 
 
 @wrong("report_labels", "one micro average")
 def micro_for_all(validation, test):
     table = _report(validation, test)
-    said = test["probability"].to_numpy() >= table["cut"].to_numpy()
-    return table.assign(f1=f1_score(test["truth"], said, average="micro"))
+    predictions = test["probability"].to_numpy() >= table["threshold"].to_numpy()
+    return table.assign(f1=f1_score(test["truth"], predictions, average="micro"))
 
 
 @wrong("report_labels", "`f1` holds the recall")
 def recall_for_f1(validation, test):
     table = _report(validation, test)
-    said = test["probability"].to_numpy() >= table["cut"].to_numpy()
+    predictions = test["probability"].to_numpy() >= table["threshold"].to_numpy()
     yes = test["truth"].to_numpy() == 1
-    return table.assign(f1=(said & yes).sum(axis=0) / yes.sum(axis=0))
+    return table.assign(f1=(predictions & yes).sum(axis=0) / yes.sum(axis=0))
 
 
 @wrong("report_labels", "a bootstrap of the test rows")
@@ -322,13 +322,13 @@ def by_hand(validation, test):
     rows, rng = {}, np.random.default_rng(7)
     for label in LABELS:
         yes, p = validation["truth"][label].to_numpy(), validation["probability"][label].to_numpy()
-        f1s = {cut: f1_score(yes, p >= cut) for cut in np.arange(0.02, 0.99, 0.01)}
-        cut = max(f1s, key=f1s.get)
-        truth, said = test["truth"][label].to_numpy(), test["probability"][label].to_numpy() >= cut
+        f1s = {threshold: f1_score(yes, p >= threshold) for threshold in np.arange(0.02, 0.99, 0.01)}
+        threshold = max(f1s, key=f1s.get)
+        truth, predictions = test["truth"][label].to_numpy(), test["probability"][label].to_numpy() >= threshold
         draws = [rng.integers(0, len(truth), len(truth)) for _ in range(400)]
-        again = [2 * (truth[d] & said[d]).sum() / (truth[d].sum() + said[d].sum()) for d in draws]
-        rows[label] = [cut, f1_score(truth, said), *np.quantile(again, [0.025, 0.975])]
-    return pd.DataFrame(rows, index=["cut", "f1", "low", "high"]).T
+        again = [2 * (truth[d] & predictions[d]).sum() / (truth[d].sum() + predictions[d].sum()) for d in draws]
+        rows[label] = [threshold, f1_score(truth, predictions), *np.quantile(again, [0.025, 0.975])]
+    return pd.DataFrame(rows, index=["threshold", "f1", "low", "high"]).T
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------
@@ -374,46 +374,46 @@ def counts_the_ends_above(report, goal):
 # --- false_alarms -----------------------------------------------------------------------------------------------------
 
 
-def _alarms(rows, cut, **other):
-    false = rows[(rows["toxic"] == 0) & (rows["probability"] >= cut)]
+def _alarms(rows, threshold, **other):
+    false = rows[(rows["toxic"] == 0) & (rows["probability"] >= threshold)]
     causes = false.loc[false["cause"] != "not read", "cause"].value_counts().to_dict()
-    rate, alarms = len(false) / (rows["toxic"] == 0).sum(), (rows["probability"] >= cut).sum()
+    rate, alarms = len(false) / (rows["toxic"] == 0).sum(), (rows["probability"] >= threshold).sum()
     return {"rate": rate, "false_share": len(false) / alarms, "causes": causes} | other
 
 
 @wrong("false_alarms", "`rate` divides by the alarms")
-def rate_among_alarms(rows, cut):
-    return _alarms(rows, cut, rate=_alarms(rows, cut)["false_share"])
+def rate_among_alarms(rows, threshold):
+    return _alarms(rows, threshold, rate=_alarms(rows, threshold)["false_share"])
 
 
 @wrong("false_alarms", "divides by all comments")
-def rate_among_all(rows, cut):
-    return _alarms(rows, cut, rate=((rows["toxic"] == 0) & (rows["probability"] >= cut)).mean())
+def rate_among_all(rows, threshold):
+    return _alarms(rows, threshold, rate=((rows["toxic"] == 0) & (rows["probability"] >= threshold)).mean())
 
 
 @wrong("false_alarms", "is the precision")
-def precision(rows, cut):
-    return _alarms(rows, cut, false_share=1 - _alarms(rows, cut)["false_share"])
+def precision(rows, threshold):
+    return _alarms(rows, threshold, false_share=1 - _alarms(rows, threshold)["false_share"])
 
 
 @wrong("false_alarms", "'not read' is not a cause")
-def counts_the_unread(rows, cut):
-    false = rows[(rows["toxic"] == 0) & (rows["probability"] >= cut)]
-    return _alarms(rows, cut, causes=false["cause"].value_counts().to_dict())
+def counts_the_unread(rows, threshold):
+    false = rows[(rows["toxic"] == 0) & (rows["probability"] >= threshold)]
+    return _alarms(rows, threshold, causes=false["cause"].value_counts().to_dict())
 
 
 @wrong("false_alarms", "also those without an alarm")
-def causes_without_an_alarm(rows, cut):
-    return _alarms(rows, cut, causes=_alarms(rows, -1)["causes"])
+def causes_without_an_alarm(rows, threshold):
+    return _alarms(rows, threshold, causes=_alarms(rows, -1)["causes"])
 
 
 @right("false_alarms")
-def in_a_loop(rows, cut):
+def in_a_loop(rows, threshold):
     harmless, alarms, false, causes = 0, 0, 0, {}
     for row in rows.itertuples():
         harmless += row.toxic == 0
-        alarms += row.probability >= cut
-        if row.toxic == 0 and row.probability >= cut:
+        alarms += row.probability >= threshold
+        if row.toxic == 0 and row.probability >= threshold:
             false += 1
             if row.cause != "not read":
                 causes[row.cause] = causes.get(row.cause, 0) + 1
@@ -521,8 +521,8 @@ def _shares(predict, texts, kinds=robustness.ATTACKS, changed=True):
 
 @wrong("survivors", "that the attack does not change")
 def unchanged_ones_too(predict, texts, toxic):
-    said = predict(texts)
-    found = [text for text, yes, p in zip(texts, toxic, said, strict=True) if yes and p]
+    predictions = predict(texts)
+    found = [text for text, yes, p in zip(texts, toxic, predictions, strict=True) if yes and p]
     return _shares(predict, found, changed=False)
 
 
@@ -545,9 +545,9 @@ def one_attack_only(predict, texts, toxic):
 @right("survivors")
 def text_by_text(predict, texts, toxic):
     hits = {kind: [] for kind in robustness.ATTACKS}
-    for text, yes, said in zip(texts, toxic, predict(texts), strict=True):
+    for text, yes, predictions in zip(texts, toxic, predict(texts), strict=True):
         for kind, stays in hits.items():
-            if yes and said and robustness.attack(kind, text) != text:
+            if yes and predictions and robustness.attack(kind, text) != text:
                 stays.append(robustness.attack(kind, text))
     return {kind: sum(predict(stays)) / len(stays) for kind, stays in hits.items()}
 
@@ -556,13 +556,13 @@ def text_by_text(predict, texts, toxic):
 
 
 def _table():
-    """A whole file of a mediocre model: `ex15.judged`, cut where validation says."""
-    rows, p = ex15.comments(), ex15.judged()
-    cuts = thresholds.tune(rows["validation"][LABELS], p["validation"], LABELS)
+    """A whole file of a mediocre model: `ex15.scored`, threshold where validation says."""
+    rows, p = ex15.comments(), ex15.scored()
+    tuned = thresholds.tune(rows["validation"][LABELS], p["validation"], LABELS)
     table = pd.DataFrame(p["test"], columns=LABELS)
     table.insert(0, "id", ex15.held_out()["id"])
     return table.assign(
-        **{f"{label}_yes": column for label, column in zip(LABELS, cuts.apply(p["test"]).T, strict=True)}
+        **{f"{label}_yes": column for label, column in zip(LABELS, tuned.apply(p["test"]).T, strict=True)}
     )
 
 
@@ -637,12 +637,12 @@ def good_enough():
 
 def _service(texts, p=None):
     at = {text: row for row, text in enumerate(ex15.held_out()["text"])}
-    p, table = ex15.judged()["test"] if p is None else p, _table()
+    p, table = ex15.scored()["test"] if p is None else p, _table()
     rows = [at[text] for text in texts]
-    said = [[label for label in LABELS if table[f"{label}_yes"][row]] for row in rows]
+    predictions = [[label for label in LABELS if table[f"{label}_yes"][row]] for row in rows]
     return [
         {"labels": s, "scores": dict(zip(LABELS, p[row].tolist(), strict=True))}
-        for row, s in zip(rows, said, strict=True)
+        for row, s in zip(rows, predictions, strict=True)
     ]
 
 
@@ -663,12 +663,12 @@ def film_reviews(texts):
 
 @wrong("served_model", "in another order than the texts")
 def scores_turned_round(texts):
-    return _service(texts, 1 - ex15.judged()["test"])
+    return _service(texts, 1 - ex15.scored()["test"])
 
 
 @wrong("served_model", "Write the file with the model that you serve", predictions=_table)
 def another_model(texts):
-    return _service(texts, ex15.judged(2)["test"])
+    return _service(texts, ex15.scored(2)["test"])
 
 
 @wrong("served_model", "uses another threshold", predictions=_table)

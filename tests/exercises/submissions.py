@@ -51,7 +51,7 @@ def write(notebook: NotebookNode | str, path: Path) -> None:
 
 WITNESSES = (
     "kind_of_problem",
-    "price",
+    "focal_loss",
     "kappa",
     "quiz",
 )  # the items that attackers may spoil, and those that must live
@@ -70,12 +70,12 @@ def _function(name: str, *lines: str) -> str:
 
 
 def looping() -> NotebookNode:
-    return _attack(price="while True:\n    pass", kappa=_function("kappa", "import time", "time.sleep(10**6)"))
+    return _attack(focal_loss="while True:\n    pass", kappa=_function("kappa", "import time", "time.sleep(10**6)"))
 
 
 def greedy() -> NotebookNode:
     return _attack(
-        price=_function("price", "return bytearray(20 * 10**9)"),
+        focal_loss=_function("focal_loss", "return bytearray(20 * 10**9)"),
         kappa=_function("kappa", "line = 'x' * 10**6", "for _ in range(1000):", "    print(line)"),
         quiz=_function("quiz", "import mmap", "room = mmap.mmap(-1, 20 * 10**9)",
                        "for at in range(0, 20 * 10**9, 4096):", "    room[at] = 1"),
@@ -84,13 +84,13 @@ def greedy() -> NotebookNode:
 
 def forking() -> NotebookNode:
     by_machine_code = "import ctypes\nfork = ctypes.CDLL(None).fork\nwhile True:\n    fork()"
-    return _attack(price="import os\nwhile True:\n    os.fork()", kappa=by_machine_code)
+    return _attack(focal_loss="import os\nwhile True:\n    os.fork()", kappa=by_machine_code)
 
 
 def leaving() -> NotebookNode:
     return _attack(
         kind_of_problem="import sys\nsys.exit()",
-        price=_function("price", "import os", "os._exit(0)"),
+        focal_loss=_function("focal_loss", "import os", "os._exit(0)"),
         kappa=_function("kappa", "import ctypes", "ctypes.string_at(0)"),
     )
 
@@ -104,7 +104,7 @@ def spying(secret: Path) -> NotebookNode:
     by_c = f"ctypes.CDLL(None).open({str(SOLUTIONS / '01_framing.ipynb')!r}.encode(), 0)"
     return _attack(
         kind_of_problem=_function("kind_of_problem", f"return {read}[:100]"),
-        price=_function("price", "import os", f"return {lists}"),
+        focal_loss=_function("focal_loss", "import os", f"return {lists}"),
         kappa=_function("kappa", "import socket", f"return {connect}"),
         quiz=_function(
             "quiz", "import ctypes", f"if {by_c} >= 0:", "    raise RuntimeError('read by C')", f"return {write_home}"
@@ -118,14 +118,14 @@ def forging() -> NotebookNode:
 import textclf_lesson.check as check, textclf_lesson.check.core as core
 from textclf_lesson import course
 from textclf_lesson.check import ex01
-check.price = ex01.price = lambda *a, **k: print("✓")
+check.focal_loss = ex01.focal_loss = lambda *a, **k: print("✓")
 course.claim = lambda *a, **k: None
 core.compare = core.close = lambda *a, **k: True
 core.CheckFailed.__init__ = lambda *a: None
 check = type("check", (), {"__getattr__": lambda self, name: lambda *a, **k: None})()
 class Yes(float):
     def __eq__(self, other): return True
-def price(*given): return Yes(1)
+def focal_loss(*given): return Yes(1)
 """
     frame = '{"value": {"array": "gARjb3MKc3lzdGVtCg=="}}'
     speak = f"""
@@ -136,8 +136,8 @@ for fd in range(3, 64):
     except OSError:
         pass
 """
-    notebook = _attack(kind_of_problem=_function("kind_of_problem", "return 'binary'"), price=tricks, kappa=speak)
-    own_test = blank_of(notebook, "price_check")
+    notebook = _attack(kind_of_problem=_function("kind_of_problem", "return 'binary'"), focal_loss=tricks, kappa=speak)
+    own_test = blank_of(notebook, "focal_loss_check")
     own_test.source = "print('3 of 3 points')"
     own_test.metadata["nbgrader"]["points"] = 300
     return notebook
@@ -147,9 +147,9 @@ def untidy() -> NotebookNode:
     """Deleted, duplicated, reordered, renamed, and one with a syntax error. What can be graded is."""
     notebook = _attack(kappa="def kappa(a, b)\n    return 1")
     notebook.cells.remove(blank_of(notebook, "quiz"))
-    first = copy.deepcopy(blank_of(notebook, "price"))
-    first.source = "def price(*given): return 0"
+    first = copy.deepcopy(blank_of(notebook, "focal_loss"))
+    first.source = "def focal_loss(*given): return 0"
     blank_of(notebook, "kind_of_problem").metadata["nbgrader"]["grade_id"] = "something_else"
-    blank_of(notebook, "price_check").metadata["nbgrader"] = ["not", "a", "record"]
+    blank_of(notebook, "focal_loss_check").metadata["nbgrader"] = ["not", "a", "record"]
     notebook.cells = [first, *reversed(notebook.cells)]
     return notebook

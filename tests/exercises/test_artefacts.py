@@ -110,7 +110,7 @@ def test_a_mangled_file_is_told_in_a_sentence(copy, sentence):
     with pytest.raises(CheckFailed) as failed:
         read(copy)
     assert sentence in str(failed.value)
-    assert "could not judge" not in str(failed.value)
+    assert "could not test" not in str(failed.value)
     assert str(failed.value).isprintable()
 
 
@@ -205,7 +205,7 @@ def without_thresholds(folder):
 
 def other_predictions(folder):
     (folder / "predictions.csv").unlink()
-    p, rows = ex15.judged(), ex15.comments()["validation"]
+    p, rows = ex15.scored(), ex15.comments()["validation"]
     write_predictions(folder, p["test"], thresholds.tune(rows[LABELS], p["validation"], LABELS))
 
 

@@ -46,31 +46,31 @@ RIGHT = dict.fromkeys(submissions.WITNESSES, "right")
 
 # attack: what becomes of its items; the others are right. Verdict, then a part of the reason.
 REASONS = {
-    "looping": {"price": ("stopped", "longer than 8 seconds"), "kappa": ("stopped", "longer than 8 seconds")},
+    "looping": {"focal_loss": ("stopped", "longer than 8 seconds"), "kappa": ("stopped", "longer than 8 seconds")},
     "greedy": {
-        "price": ("wrong", "raised MemoryError"),
+        "focal_loss": ("wrong", "raised MemoryError"),
         "kappa": ("stopped", "printed more than 5 MB"),
         "quiz": ("stopped", "more than 1.5 GB of memory|its Python ended"),
     },
     "forking": {
-        "price": ("wrong", "may not start other programs"),
+        "focal_loss": ("wrong", "may not start other programs"),
         "kappa": ("stopped", "more than (64 processes|1.5 GB)"),
     },
     "leaving": {
         "kind_of_problem": ("wrong", "SystemExit"),
-        "price": ("stopped", "its Python ended"),
+        "focal_loss": ("stopped", "its Python ended"),
         "kappa": ("stopped", "its Python ended"),
     },
     "spying": {
         "kind_of_problem": ("wrong", "raised (Refused|FileNotFoundError)"),
-        "price": ("wrong", "raised (Refused|FileNotFoundError)"),
+        "focal_loss": ("wrong", "raised (Refused|FileNotFoundError)"),
         "kappa": ("wrong", "raised (OfflineError|OSError)"),
         # By C the solution is read where the kernel puts up no walls: docs/grading.md says so.
         "quiz": ("wrong", "raised Refused" if sandbox.has_namespaces() else "raised (Refused|RuntimeError)"),
     },
     "forging": {
         "kind_of_problem": ("wrong", "carry exactly one of many topics"),
-        "price": ("wrong", "numbers of the shape"),
+        "focal_loss": ("wrong", "numbers of the shape"),
         "kappa": ("stopped", "broke the connection|it sent a message"),
     },
     "untidy": {"kappa": ("wrong", "does not run: .*SyntaxError"), "quiz": ("missing", "its cell was deleted")},
@@ -103,7 +103,7 @@ def test_nothing_is_left_behind(mangled):
 def test_what_is_wrong_with_the_file_is_noted(mangled):
     notes = {marks["submission"]: marks["note"] for marks in json.loads((mangled[1] / "all.json").read_text())}
     assert notes["broken"].startswith("Not graded: the file is not a notebook")
-    assert "price was answered more than once" in notes["untidy"]
+    assert "focal_loss was answered more than once" in notes["untidy"]
 
 
 def test_namespaces_are_used_where_they_are(mangled):

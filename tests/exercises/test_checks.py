@@ -84,16 +84,16 @@ def test_whatever_is_returned_the_learner_gets_a_sentence(asked):
     for odd in ODD:
         with pytest.raises(CheckFailed) as failed:
             CHECKS[asked[0]](lambda *_, odd=odd: odd, **asked[1])
-        assert "could not judge" not in str(failed.value), odd
+        assert "could not test" not in str(failed.value), odd
         assert len(str(failed.value)) < 400
 
 
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (3, "`price` should be a function; here it is an int."),
-        (lambda: 1, "`price` raised TypeError: "),
-        (lambda *_: None, "`price` returned None. Does its last line begin with `return`?"),
+        (3, "`focal_loss` should be a function; here it is an int."),
+        (lambda: 1, "`focal_loss` raised TypeError: "),
+        (lambda *_: None, "`focal_loss` returned None. Does its last line begin with `return`?"),
         (
             lambda *_: 1 / 0,
             "(called with an array of the shape (6, 3) of float64, an array of the shape (6, 3) of int64, ",
@@ -102,7 +102,7 @@ def test_whatever_is_returned_the_learner_gets_a_sentence(asked):
 )
 def test_mistakes_before_the_answer_are_named(answer, sentence):
     with pytest.raises(CheckFailed) as failed:
-        ex01.price(answer)
+        ex01.focal_loss(answer)
     assert sentence in str(failed.value)
 
 
@@ -111,7 +111,7 @@ def test_a_fault_of_a_check_is_told_as_ours():
     def spoilt(answer):
         yield str(1 / 0)
 
-    with pytest.raises(CheckFailed, match="could not judge `spoilt`: ZeroDivisionError"):
+    with pytest.raises(CheckFailed, match="could not test `spoilt`: ZeroDivisionError"):
         spoilt(len)
 
 
@@ -122,7 +122,7 @@ def test_an_answer_cannot_change_what_it_is_held_against():
         return np.where(truth == 1, -np.log(p), 0) * (1 - p) ** gamma
 
     with pytest.raises(CheckFailed):
-        ex01.price(greedy)
+        ex01.focal_loss(greedy)
 
 
 def test_in_a_notebook_a_learner_sees_one_line():
@@ -131,8 +131,8 @@ def test_in_a_notebook_a_learner_sees_one_line():
 
     shell = InteractiveShell()
     with capture_output() as shown:
-        shell.run_cell("from textclf_lesson.check import ex01 as check\ncheck.price(lambda *_: None)")
-    assert shown.stdout.strip() == "✗ `price` returned None. Does its last line begin with `return`?"
+        shell.run_cell("from textclf_lesson.check import ex01 as check\ncheck.focal_loss(lambda *_: None)")
+    assert shown.stdout.strip() == "✗ `focal_loss` returned None. Does its last line begin with `return`?"
     with capture_output() as shown:
         shell.run_cell("from textclf_lesson.check import NotYet\nraise NotYet()")
     assert shown.stdout.strip() == "✗ Not answered yet: replace the line `raise NotYet()` by your answer."
@@ -141,7 +141,7 @@ def test_in_a_notebook_a_learner_sees_one_line():
 def test_a_misspelt_check_is_guessed():
     with pytest.raises(AttributeError, match=r"There is no check.kapa. Did you mean check.kappa\?"):
         ex01.kapa  # noqa: B018
-    assert set(dir(ex01)) >= {"price", "quiz", "questions"}
+    assert set(dir(ex01)) >= {"focal_loss", "quiz", "questions"}
 
 
 def test_every_item_is_listed_once_and_judges_its_own_name():

@@ -102,7 +102,7 @@ def test_only_the_course_s_own_blank_is_a_blank(tmp_path):
 
 
 def test_errors_of_cells_without_an_item_are_noted(tmp_path):
-    copy_of_a_test = "from textclf_lesson.check import ex01 as check\ncheck.price(lambda *_: None)"
+    copy_of_a_test = "from textclf_lesson.check import ex01 as check\ncheck.focal_loss(lambda *_: None)"
     cells = ["import no_such_module", "%%time\n1 / 0", copy_of_a_test, f"{HEAD}raise NotYet()", "def a(): return 1"]
     marks, whole = marked(tmp_path, cells, {"a": plainly("a", 1)})
     assert marks["a"].verdict == "right"
@@ -138,7 +138,7 @@ def test_what_the_machine_lacks_is_unjudged_and_what_the_learner_did_is_not(tmp_
     assert verdicts == fair | {"reads": "wrong", "wrong": "wrong", "right": "right", "killed": "right"}
     assert "'snippets' is not in the cache" in marks["lacks"].hint
     assert "Grade again." in marks["wraps"].hint
-    assert "This check could not judge `spoilt`: ZeroDivisionError" in marks["crash"].hint
+    assert "This check could not test `spoilt`: ZeroDivisionError" in marks["crash"].hint
     assert whole.unjudged == 10
     assert whole.as_dict()["unjudged"] == 10
 
@@ -158,7 +158,7 @@ def test_a_cell_that_failed_for_want_of_something_takes_no_other_item_s_points(t
 
 
 def test_a_check_that_breaks_is_no_wrong_answer():
-    with pytest.raises(CheckFault, match="could not judge `spoilt`"):
+    with pytest.raises(CheckFault, match="could not test `spoilt`"):
         spoilt(lambda: 1)
     assert issubclass(CheckFault, CheckFailed), "in a notebook the learner reads one line"
 
@@ -166,7 +166,7 @@ def test_a_check_that_breaks_is_no_wrong_answer():
     def lacking(answer):
         yield str(cache.fetch("no such asset"))
 
-    with pytest.raises(CheckFault, match="could not judge `lacking`: No asset is called"):
+    with pytest.raises(CheckFault, match="could not test `lacking`: No asset is called"):
         lacking(lambda: 1)
 
 
@@ -247,7 +247,7 @@ def test_a_fault_on_the_way_to_the_answer_is_no_wrong_answer():
         def __call__(self, *_):
             raise MemoryError
 
-    with pytest.raises(CheckFault, match="could not judge `spoilt`: MemoryError"):
+    with pytest.raises(CheckFault, match="could not test `spoilt`: MemoryError"):
         spoilt(Far())
 
 

@@ -9,7 +9,8 @@ import wording
 
 from tools import glossary as tool
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "notebooks"
 LESSONS = {path.name[:2]: path for path in sorted(FOLDER.glob("*.ipynb"))}
 DONE = [lesson for lesson in LESSONS if lesson not in wording.STILL_TO_DO]
 
@@ -18,6 +19,15 @@ DONE = [lesson for lesson in LESSONS if lesson not in wording.STILL_TO_DO]
 @pytest.mark.parametrize("lesson", DONE)
 def test_lesson(lesson, rule):
     assert wording.RULES[rule](checks.read(LESSONS[lesson]), lesson) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*LESSONS.values(), *sorted((ROOT / "solutions").glob("*.ipynb"))],
+    ids=lambda path: path.parent.name + path.stem,
+)
+def test_no_private_words_anywhere(path):
+    assert wording.no_private_words(checks.read(path), path.name[:2]) == []
 
 
 @pytest.mark.parametrize("lesson", wording.STILL_TO_DO)

@@ -47,27 +47,27 @@ class Remote:
     remote_type: str
 
 
-def item(judge: Callable[..., Iterator[str | Part]]) -> Callable[..., float | None]:
+def item(generator: Callable[..., Iterator[str | Part]]) -> Callable[..., float | None]:
     """Turn a generator of ticks into the check that learners call: `check.<name>(<their function>)`.
 
     Where a learner sits before the notebook, the check shows what is right and what is not, and returns. Elsewhere it
-    raises what a grader counts: CheckFailed with one sentence (Blank for a blank), CheckFault if it breaks itself. A
-    judge of an item that is earned in parts yields each Part; the check returns their points together, where nbgrader
-    and the grader find them.
+    raises what a grader counts: CheckFailed with one sentence (Blank for a blank), CheckFault if it breaks itself. The
+    generator of an item that is earned in parts yields each Part; the check returns their points together, where
+    nbgrader and the grader find them.
     """
-    name = judge.__name__
+    name = generator.__name__
 
-    @functools.wraps(judge)
+    @functools.wraps(generator)
     def check(answer: Any, **options: Any) -> float | None:
         ticks: list[str | Part] = []
         failed = None
         try:
-            for tick in judge(Answer(name, answer), **options):
+            for tick in generator(Answer(name, answer), **options):
                 ticks.append(tick)
         except CheckFailed as error:
             failed = error.with_traceback(None)
         except AssetError as lacking:
-            failed = CheckFault(f"This check could not judge `{name}`: {lacking}")
+            failed = CheckFault(f"This check could not test `{name}`: {lacking}")
             failed.__cause__ = lacking
         except Interrupted:
             raise
@@ -77,7 +77,7 @@ def item(judge: Callable[..., Iterator[str | Part]]) -> Callable[..., float | No
             raise Interrupted(f"Interrupted while `check.{name}` was at work, outside your function.") from None
         except Exception as bug:
             failed = CheckFault(
-                f"This check could not judge `{name}`: {type(bug).__name__}: {bug}. "
+                f"This check could not test `{name}`: {type(bug).__name__}: {bug}. "
                 "That is a fault of the course; please tell whoever teaches it what you returned."
             )
             failed.__cause__ = bug
@@ -89,7 +89,7 @@ def item(judge: Callable[..., Iterator[str | Part]]) -> Callable[..., float | No
             if failed is None:
                 say.get()(" · ".join(f"{'✗' if _text(tick) in wrong else '✓'} {_text(tick)}" for tick in ticks))
         else:
-            lesson = options.get("lesson") or judge.__module__[-2:]
+            lesson = options.get("lesson") or generator.__module__[-2:]
             result = progress.note(lesson, name, right, wrong, points, failed)
             if failed is None or notebook.attended():
                 notebook.show(result)

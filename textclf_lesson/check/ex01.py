@@ -56,16 +56,16 @@ def _problems() -> list[tuple[list[list], str, str]]:
 @item
 def kind_of_problem(answer: Answer) -> Iterator[str]:
     """Takes the labels of each row, a list of lists; returns "binary", "multi-class" or "multi-label"."""
-    for rows, right, why in _problems():
+    for rows, expected, why in _problems():
         value = answer(rows)
-        if not isinstance(value, str) or value != right:
+        if not isinstance(value, str) or value != expected:
             raise CheckFailed(f"{why}. You return {short(value)}.")
     yield "one of two, one of many, any subset"
     yield "a row without a label counts too"
 
 
 @item
-def price(answer: Answer, seed: int = 0) -> Iterator[str]:
+def focal_loss(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes probabilities (rows, labels), their truth (0 or 1), γ; returns the focal loss of each element."""
     rng = np.random.default_rng(seed)
     p, truth = rng.uniform(0.02, 0.98, size=(6, 3)), rng.integers(0, 2, size=(6, 3))

@@ -74,12 +74,12 @@ def unseen_probabilities(answer: Answer, seed: int = 0) -> Iterator[str]:
         raise CheckFailed("Probabilities lie between 0 and 1; yours do not. Is that a margin (decision_function)?")
     if set(np.unique(proba)) <= {0.0, 1.0}:
         raise CheckFailed("You return labels, 0 or 1. Ask the model for probabilities: predict_proba.")
-    right = float(((proba > 0.5) == truth).mean())
-    if right < 0.4:
+    accuracy = float(((proba > 0.5) == truth).mean())
+    if accuracy < 0.4:
         raise CheckFailed("Those are the probabilities of label 0. The columns are in the order of classes_.")
-    if right < 0.6:
+    if accuracy < 0.6:
         raise CheckFailed(
-            f"Only {right:.0%} of 400 unseen sentences are predicted right. Does the model see the words?"
+            f"Only {accuracy:.0%} of 400 unseen sentences are predicted right. Does the model see the words?"
         )
     yield "probabilities of the right class"
     other = test["text"].tolist()[400:]
@@ -99,17 +99,17 @@ def paired_interval(answer: Answer, seed: int = 0) -> Iterator[str]:
     pairs = [("words", "letters"), ("both", "words")]
     a, b = (predictions[name, "misspelt"] for name in pairs[seed % 2])
     value = answer.as_pair(answer(truth, a, b))
-    right = metrics.difference(truth, a, b)
-    width = right.high - right.low
+    expected = metrics.difference(truth, a, b)
+    width = expected.high - expected.low
     hits_a, hits_b = a == truth, b == truth
     apart = 3.92 * np.sqrt(hits_a.var() / len(truth) + hits_b.var() / len(truth))
-    off = abs((value[0] + value[1]) / 2 - right.value)
-    if abs((value[0] + value[1]) / 2 + right.value) < width / 8:
+    off = abs((value[0] + value[1]) / 2 - expected.value)
+    if abs((value[0] + value[1]) / 2 + expected.value) < width / 8:
         raise CheckFailed("The sign is turned: return b's accuracy minus a's.")
     if off > width / 6:
         raise CheckFailed(
             f"The middle of your interval, {sum(value) / 2:+.3f}, is far from the difference itself, "
-            f"{right.value:+.3f}."
+            f"{expected.value:+.3f}."
         )
     got = value[1] - value[0]
     if 0.85 < got / apart < 1.15 and got > 1.1 * width:
@@ -147,11 +147,13 @@ def surest_mistakes(answer: Answer, seed: int = 0) -> Iterator[str]:
             -certainty[mistakes]
         ),
     }
-    right = mistakes[np.argsort(-certainty[mistakes])]
+    expected = mistakes[np.argsort(-certainty[mistakes])]
     hints = {hint: rows_wrong[:k] for hint, rows_wrong in first.items()}
-    if sorted(rows) == sorted(right[:k]) and not close(rows, right[:k]):
+    if sorted(rows) == sorted(expected[:k]) and not close(rows, expected[:k]):
         raise CheckFailed("These are the right rows, but not in order: the most confident mistake comes first.")
-    compare(rows, right[:k], hints, "Those are not the most confident mistakes. Take one of your rows and look at it.")
+    compare(
+        rows, expected[:k], hints, "Those are not the most confident mistakes. Take one of your rows and look at it."
+    )
     yield "only mistakes"
     yield "confident in either label"
     yield "the most confident first"
@@ -174,14 +176,14 @@ def choose(answer: Answer) -> Iterator[str]:
     yield "letters: as good as it gets on hurried sentences, at about half the size of 'both'"
     for key, (a, b) in {"over_words": ("words", "letters"), "both_over_it": ("letters", "both")}.items():
         value = answer.as_pair(record[key], f"`{key}`")
-        right = metrics.difference(truth, predictions[a, "misspelt"], predictions[b, "misspelt"])
+        expected = metrics.difference(truth, predictions[a, "misspelt"], predictions[b, "misspelt"])
         clean = metrics.difference(truth, predictions[a, "clean"], predictions[b, "clean"])
         hints = {
             f"`{key}` was measured on clean sentences; the phones will send hurried ones.": (clean.low, clean.high),
-            f"`{key}` has its sign turned: it is {b} minus {a}.": (-right.high, -right.low),
+            f"`{key}` has its sign turned: it is {b} minus {a}.": (-expected.high, -expected.low),
         }
         otherwise = f"`{key}` is not the paired 95 % interval of {b} minus {a} on hurried sentences."
-        compare(value, (right.low, right.high), hints, otherwise, 0.008)
+        compare(value, (expected.low, expected.high), hints, otherwise, 0.008)
     yield "the paired intervals say so"
     size = answer.as_number(record["megabytes"], "`megabytes`")
     if abs(size / _megabytes("letters") - 1) > 0.1:

@@ -35,13 +35,13 @@ def letter_ngrams(answer: Answer, seed: int = 0) -> Iterator[str]:
         if not isinstance(value, list | tuple | set | np.ndarray) or not all(isinstance(p, str) for p in value):
             raise CheckFailed("Return a list of strings, the n-grams of the word.")
         marked, got = f"<{word}>", set(value)
-        right = _ngrams(marked, minn, maxn) - {"<", ">"}
+        expected = _ngrams(marked, minn, maxn) - {"<", ">"}
         hints = {
             "Add the marks < and > to the word first: they show which n-grams begin or end a word.": (
                 _ngrams(word, minn, maxn)
             ),
             "The longest n-grams are missing: they have maxn letters, and `range` stops before its end.": (
-                right & _ngrams(marked, minn, maxn - 1)
+                expected & _ngrams(marked, minn, maxn - 1)
             ),
             "The last n-gram of each length is missing: what is the last position where n letters can begin?": {
                 marked[i : i + n] for n in range(minn, maxn + 1) for i in range(len(marked) - n)
@@ -49,14 +49,14 @@ def letter_ngrams(answer: Answer, seed: int = 0) -> Iterator[str]:
             - {"<", ">"},
             "N-grams have minn *to* maxn letters; yours have one length only.": _ngrams(marked, minn, minn),
             "A mark alone is not an n-gram: it would be in every word.": _ngrams(marked, minn, maxn),
-            "The whole word has a vector of its own; return only its n-grams.": right | {word},
+            "The whole word has a vector of its own; return only its n-grams.": expected | {word},
         }
-        if got != right:
-            extra, missing = sorted(got - right), sorted(right - got)
+        if got != expected:
+            extra, missing = sorted(got - expected), sorted(expected - got)
             found = f"{short(missing[0])} is missing" if missing else f"{short(extra[0])} is not one of them"
             otherwise = f"The n-grams of '{word}' from {minn} to {maxn} letters are different: {found}."
             raise CheckFailed(next((hint for hint, wrong in hints.items() if got == wrong), otherwise))
-        shared = sorted(right & _ngrams(f"<{other}>", minn, maxn), key=lambda ngram: (len(ngram), ngram))
+        shared = sorted(expected & _ngrams(f"<{other}>", minn, maxn), key=lambda ngram: (len(ngram), ngram))
         yield f"'{word}' shares with '{other}': {' '.join(shared)}"
 
 
@@ -182,21 +182,21 @@ def shrink_cost(answer: Answer, seed: int = 0) -> Iterator[str]:
     yield f"{full / size:.0f} times smaller"
     before, after = model.predict(texts), small.predict(texts)
     low, high = answer.as_pair(ends, "the interval")
-    right, rows = metrics.difference(truth, before, after, "macro_f1"), metrics.difference(truth, before, after)
+    expected, rows = metrics.difference(truth, before, after, "macro_f1"), metrics.difference(truth, before, after)
     if high - low < 1e-9:
         raise CheckFailed("The interval has no width, as with only one or two texts. How many do you use?")
     hints = {
-        "The sign is turned: small minus large, so that a loss is below zero.": (-right.high, -right.low),
+        "The sign is turned: small minus large, so that a loss is below zero.": (-expected.high, -expected.low),
         "That is the interval of the *accuracy*, which 'earn' decides. In macro F1 each topic counts the same.": (
             rows.low,
             rows.high,
         ),
     }
     otherwise = "That is not the paired 95 % interval of macro F1, small minus large, on all the texts."
-    if high - low > 1.4 * (right.high - right.low):
+    if high - low > 1.4 * (expected.high - expected.low):
         otherwise = "Your interval is far wider than a paired one: score both models on the *same* draws of texts."
-    compare((low, high), (right.low, right.high), hints, otherwise, 0.006)
-    yield f"macro F1 {right}"
+    compare((low, high), (expected.low, expected.high), hints, otherwise, 0.006)
+    yield f"macro F1 {expected}"
 
 
 @cache
@@ -239,10 +239,10 @@ def level_for_the_shop(answer: Answer) -> Iterator[str]:
     pairs = {"subwords_gain": ("fastText, words", "fastText, subwords"), "night_gain": (stream, night)}
     for key, (a, b) in pairs.items():
         value = answer.as_pair(record[key], f"`{key}`")
-        right = metrics.difference(truth, answers[a], answers[b])
-        hints = {f"`{key}` has its sign turned: it is {b}, minus {a}.": (-right.high, -right.low)}
+        expected = metrics.difference(truth, answers[a], answers[b])
+        hints = {f"`{key}` has its sign turned: it is {b}, minus {a}.": (-expected.high, -expected.low)}
         otherwise = f"`{key}` is not the paired 95 % interval of the accuracy of {b}, minus that of {a}."
-        compare(value, (right.low, right.high), hints, otherwise, 0.006)
+        compare(value, (expected.low, expected.high), hints, otherwise, 0.006)
     yield "character n-grams are clearly better than words"
     yield "and the cost of the speed is measured"
 
@@ -259,12 +259,12 @@ VERDICTS[1] += [(-0.041, 0.012, 0.02, "undecided"), (-0.008, -0.001, 0.01, "equa
 @item
 def verdict(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes the ends of an interval and a margin; returns "better", "worse", "equal" or "undecided"."""
-    for low, high, margin, right in VERDICTS[bool(seed)]:
+    for low, high, margin, expected in VERDICTS[bool(seed)]:
         value = answer(low, high, margin)
         words = ("better", "worse", "equal", "undecided")
         if not isinstance(value, str) or value not in words:
             raise CheckFailed(f"Return one of {', '.join(map(repr, words))}; yours is {short(value)}.")
-        if value == right:
+        if value == expected:
             continue
         where = f"[{low:+.3f}, {high:+.3f}] with a margin of {margin}: "
         hints = {
@@ -279,6 +279,6 @@ def verdict(answer: Answer, seed: int = 0) -> Iterator[str]:
             ("better", "worse"): "all of it lies below zero. Which model is minus which?",
             ("worse", "better"): "all of it lies above zero. Which model is minus which?",
         }
-        otherwise = f"this is {right!r}; yours is {value!r}. Go through the four cases in their order."
-        raise CheckFailed(where + hints.get((value, right), otherwise))
+        otherwise = f"this is {expected!r}; yours is {value!r}. Go through the four cases in their order."
+        raise CheckFailed(where + hints.get((value, expected), otherwise))
     yield "better, worse, equal and undecided told apart"

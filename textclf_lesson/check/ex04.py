@@ -41,8 +41,8 @@ def word_tokens(answer: Answer, seed: int = 0) -> Iterator[str]:
         value = answer(word, vocabulary)
         if not isinstance(value, list | tuple) or not all(isinstance(token, str) for token in value):
             raise CheckFailed("Return a list of strings, the tokens in the order of the word.")
-        got, right = list(value), _split(word, vocabulary)
-        bare = [token.removeprefix("##") for token in right]
+        got, expected = list(value), _split(word, vocabulary)
+        bare = [token.removeprefix("##") for token in expected]
         hints = {
             "A token inside a word is another entry of the vocabulary than the same letters at its "
             "start. Where is its ##?": (bare),
@@ -50,11 +50,11 @@ def word_tokens(answer: Answer, seed: int = 0) -> Iterator[str]:
                 _split(word, vocabulary, shortest=True)
             ),
         }
-        if got != right:
+        if got != expected:
             unknown = f"At some point no token fits in {word!r}. Then the whole word is one token, [UNK]."
-            otherwise = unknown if right == ["[UNK]"] else f"{word!r} is not split as the tokeniser splits it."
+            otherwise = unknown if expected == ["[UNK]"] else f"{word!r} is not split as the tokeniser splits it."
             raise CheckFailed(next((hint for hint, wrong in hints.items() if got == wrong), otherwise))
-        yield " · ".join(right)
+        yield " · ".join(expected)
 
 
 def _split(word: str, vocabulary: set[str], shortest: bool = False) -> list[str]:
@@ -292,9 +292,9 @@ def _words() -> tuple[dict[str, float], metrics.Report]:
     films, topics = tests.values()
     in_group = {name: films["text"].str.contains(pattern, case=False) for name, pattern in GROUPS.items()}
     in_group["neither"] = ~(in_group["negation"] | in_group["contrast"])
-    right = predictions["movie-snippets"] == films["label"]
+    expected = predictions["movie-snippets"] == films["label"]
     report = metrics.report(topics["label"], predictions["reuters-r8"])
-    return {name: float(right[rows].mean()) for name, rows in in_group.items()}, report
+    return {name: float(expected[rows].mean()) for name, rows in in_group.items()}, report
 
 
 @item

@@ -36,7 +36,7 @@ def comments() -> tuple[list[str], dict[str, np.ndarray], dict[str, Any]]:
 
 
 @cache
-def _judged() -> dict[str, Rows]:
+def _scored() -> dict[str, Rows]:
     """Truth of validation and test rows, and a linear model's probability of each label."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
@@ -48,7 +48,7 @@ def _judged() -> dict[str, Rows]:
 
 def some_rows(split: str, seed: int, share: float = 0.9) -> Rows:
     """Some of a split's rows, drawn by the seed."""
-    truth, probability = _judged()[split]
+    truth, probability = _scored()[split]
     kept = np.random.default_rng(seed).random(len(truth)) < share
     return truth[kept], probability[kept]
 
@@ -100,32 +100,32 @@ def head_step(answer: Answer, seed: int = 0) -> Iterator[str]:
     rate, before = 0.5 + 0.1 * seed, start.numpy()
     for scale in (1.0, 1000.0):
         texts = scale * given[0]
-        right, norm = gradient(texts, bce), np.linalg.norm(gradient(texts, bce))
+        expected, norm = gradient(texts, bce), np.linalg.norm(gradient(texts, bce))
         hints = {hint: before - rate * gradient(texts, loss) for hint, loss in losses.items()}
-        hints["The loss would rise: the gradient points uphill, so subtract it."] = before + rate * right
+        hints["The loss would rise: the gradient points uphill, so subtract it."] = before + rate * expected
         hints["Nothing has moved. Do you return the new weights?"] = before
         if scale == 1:
             hints[
                 "A gradient with a norm below 1 stays as it is; you made it longer. Or is your loss a sum, "
                 "not the *mean*?"
-            ] = before - rate * right / norm
-            after = before - rate * right
+            ] = before - rate * expected / norm
+            after = before - rate * expected
             otherwise = "The new weights should be weights − rate · gradient of the mean BCE; yours are not."
         else:
             hints = {
                 "One unusual batch moved the weights far away: the norm of the gradient is above 1. Clip it.": (
-                    before - rate * right
+                    before - rate * expected
                 ),
                 "You clip each entry by itself, which changes the direction. Scale the *whole* gradient.": (
-                    before - rate * np.clip(right, -1, 1)
+                    before - rate * np.clip(expected, -1, 1)
                 ),
                 "You clip label by label. Scale the whole gradient by one factor.": before
-                - rate * right / np.maximum(1, np.linalg.norm(right, axis=1, keepdims=True)),
+                - rate * expected / np.maximum(1, np.linalg.norm(expected, axis=1, keepdims=True)),
                 "You clip the step, after the rate; clip the gradient, then multiply by the rate.": (
-                    before - right / norm * min(1, rate * norm)
+                    before - expected / norm * min(1, rate * norm)
                 ),
             }
-            after = before - rate * right / norm
+            after = before - rate * expected / norm
             otherwise = (
                 "A usual batch is right. With a gradient norm above 1 the step should have the norm of the rate."
             )
@@ -146,40 +146,40 @@ def _limits(split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @item
-def cut_and_judge(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes (truth, probability) of validation and of test; returns {"cuts", "f1"}: threshold and F1 of each label."""
+def tune_and_score(answer: Answer, seed: int = 0) -> Iterator[str]:
+    """Takes (truth, probability) of validation and of test; returns {"thresholds", "f1"}, a value for each label."""
     validation, test = some_rows("validation", seed, 0.55), some_rows("test", seed, 0.55)
-    record = answer.record(["cuts", "f1"], validation, test)
-    cuts = numbers_of(record, "cuts", 6)
+    record = answer.record(["thresholds", "f1"], validation, test)
+    tuned = numbers_of(record, "thresholds", 6)
     (best, accurate), (best_test, _) = _limits("validation", seed), _limits("test", seed)
     truth, probability = validation
-    if (best - _f1(truth, probability >= cuts)).max() > 1e-6:
-        if close(cuts, 0.5 + np.zeros(6)):
+    if (best - _f1(truth, probability >= tuned)).max() > 1e-6:
+        if close(tuned, 0.5 + np.zeros(6)):
             raise CheckFailed("0.5 is only a convention. Try every probability as a threshold, label by label.")
-        if np.ptp(cuts) < 1e-6:
+        if np.ptp(tuned) < 1e-6:
             raise CheckFailed("One threshold for all labels suits the frequent ones. A rare label needs a lower one.")
-        if (best - _f1(truth, probability > cuts)).max() < 1e-6:
+        if (best - _f1(truth, probability > tuned)).max() < 1e-6:
             raise CheckFailed("A comment whose probability equals the threshold is a yes: compare with >=.")
-        if (best_test - _f1(test[0], test[1] >= cuts)).max() < 1e-6:
+        if (best_test - _f1(test[0], test[1] >= tuned)).max() < 1e-6:
             raise CheckFailed(
                 "These thresholds are the best on *test*. Choose them on validation, so that the test stays unseen."
             )
-        if (accurate - ((probability >= cuts) == truth).mean(axis=0)).max() < 1e-6:
+        if (accurate - ((probability >= tuned) == truth).mean(axis=0)).max() < 1e-6:
             raise CheckFailed(
                 "These thresholds give the best accuracy, which a rare label hardly changes. Choose them by F1."
             )
-        label = comments()[0][int(np.argmax(best - _f1(truth, probability >= cuts)))]
+        label = comments()[0][int(np.argmax(best - _f1(truth, probability >= tuned)))]
         raise CheckFailed(
             f"The threshold of {label} does not give the best F1 on validation. Did you use test rows too?"
         )
     yield "a threshold for each label, from validation"
-    found = _f1(test[0], test[1] >= cuts)
+    found = _f1(test[0], test[1] >= tuned)
     hints = {
         "`f1` was measured on the rows that the thresholds were chosen on, which is too optimistic. "
-        "Use the test rows.": _f1(truth, probability >= cuts),
+        "Use the test rows.": _f1(truth, probability >= tuned),
         "`f1` was measured with the threshold 0.5. Use the thresholds that you chose.": _f1(test[0], test[1] >= 0.5),
         "`f1` is accuracy. With few positives, a model that never predicts yes has a high one.": (
-            ((test[1] >= cuts) == test[0]).mean(axis=0)
+            ((test[1] >= tuned) == test[0]).mean(axis=0)
         ),
     }
     compare(
@@ -202,7 +202,7 @@ GRAVEST_FIRST = ("severe_toxic", "threat", "identity_hate", "obscene", "insult",
 def _reports(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of each label with their intervals, at the thresholds THRESHOLDS and at 0.5."""
     rows, labels = some_rows("test", seed), comments()[0]
-    return tuple(metrics.multilabel_report(*rows, labels, cuts).per_label for cuts in (THRESHOLDS, 0.5))
+    return tuple(metrics.multilabel_report(*rows, labels, tuned).per_label for tuned in (THRESHOLDS, 0.5))
 
 
 @item
@@ -210,22 +210,22 @@ def labels_reached(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes truth, probabilities, thresholds, an F1 goal; returns {"f1", "low", "high", "reached"}, each per label."""
     truth, probability = some_rows("test", seed)
     labels = comments()[0]
-    cuts, (report, half) = np.array(THRESHOLDS), _reports(seed)
+    tuned, (report, half) = np.array(THRESHOLDS), _reports(seed)
     f1, low, high = (report[name].to_numpy() for name in ("f1", "f1_low", "f1_high"))
     for wanted in (0.75, 0.5):
-        record = answer.record(["f1", "low", "high", "reached"], truth, probability, cuts, wanted)
+        record = answer.record(["f1", "low", "high", "reached"], truth, probability, tuned, wanted)
         hints = {
             "`f1` was measured with the threshold 0.5; use the thresholds given.": half["f1"],
             "`f1` is the average precision, which uses no threshold.": report["ap"],
             "`f1` is precision alone.": report["precision"],
-            "`f1` is accuracy.": ((probability >= cuts) == truth).mean(axis=0),
+            "`f1` is accuracy.": ((probability >= tuned) == truth).mean(axis=0),
         }
         compare(numbers_of(record, "f1", 6), f1, hints, "`f1` is not the F1 of each label at its threshold.", 1e-4)
-        for key, right in {"low": low, "high": high}.items():
+        for key, expected in {"low": low, "high": high}.items():
             other = high if key == "low" else low
             hints = {f"`{key}` is the other end of the interval.": other, f"`{key}` is the F1 itself.": f1}
             otherwise = f"`{key}` is not the {key} end of the 95 % bootstrap interval of each label's F1."
-            compare(numbers_of(record, key, 6), right, hints, otherwise, 0.03)
+            compare(numbers_of(record, key, 6), expected, hints, otherwise, 0.03)
         words = record["reached"].tolist() if isinstance(record["reached"], pd.Series) else record["reached"]
         if (
             not isinstance(words, list | tuple | np.ndarray)
@@ -235,10 +235,10 @@ def labels_reached(answer: Answer, seed: int = 0) -> Iterator[str]:
             raise CheckFailed("`reached` should hold six words, one for each label: 'yes', 'no' or 'open'.")
         lows, highs = (numbers_of(record, key, 6) for key in ("low", "high"))  # the learner's own draws
         for label, word, bottom, middle, top in zip(labels, words, lows, f1, highs, strict=True):
-            right = "yes" if bottom >= wanted else "no" if top < wanted else "open"
-            if word != right:
+            expected = "yes" if bottom >= wanted else "no" if top < wanted else "open"
+            if word != expected:
                 where = f"{label}: F1 {middle:.2f}, interval {bottom:.2f} to {top:.2f}, goal {wanted}"
-                why = "the interval holds the goal" if right == "open" else "the whole interval is on one side of it"
+                why = "the interval holds the goal" if expected == "open" else "the whole interval is on one side of it"
                 raise CheckFailed(f"{where}. You return {str(word)[:12]!r}; {why}.")
     yield "each label with its interval"
     yield "and open where the interval holds the goal"
@@ -248,8 +248,8 @@ def labels_reached(answer: Answer, seed: int = 0) -> Iterator[str]:
 def foreseen_f1(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes truth and predictions (0, 1) of one label, and a share; returns the F1 to expect at that share."""
     truth, probability = some_rows("test", seed)
-    for column, cut in [(4, 0.46), (3, 0.2), (2, 0.45)]:
-        yes, predicted = truth[:, column], (probability[:, column] >= cut).astype(int)
+    for column, threshold in [(4, 0.46), (3, 0.2), (2, 0.45)]:
+        yes, predicted = truth[:, column], (probability[:, column] >= threshold).astype(int)
         recall, alarms, now = predicted[yes == 1].mean(), predicted[yes == 0].mean(), f1_score(yes, predicted)
         for share in (0.02 + 0.01 * seed, yes.mean()):
 
@@ -303,8 +303,8 @@ def _predicted_ways() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
         "six": lambda rows: np.column_stack([each.predict_proba(rows)[:, 1] for each in six]),
         "worst": lambda rows: np.clip(single.predict_proba(rows) @ classes, 0, 1),
     }.items():
-        cuts = thresholds.tune(truth["validation"], predict(x["validation"]), labels)
-        predictions[name, "tuned"] = cuts.apply(predict(x["test"]))
+        tuned = thresholds.tune(truth["validation"], predict(x["validation"]), labels)
+        predictions[name, "tuned"] = tuned.apply(predict(x["test"]))
         predictions[name, "half"] = (predict(x["test"]) >= 0.5).astype(int)
     return truth["test"], predictions
 
@@ -341,9 +341,9 @@ def one_or_six(answer: Answer) -> Iterator[str]:
             truth, predictions[ship, "tuned"], average="samples", zero_division=1
         ),
     }
-    right = f1_score(truth, predictions[ship, "tuned"], average="macro")
+    expected = f1_score(truth, predictions[ship, "tuned"], average="macro")
     otherwise = "`macro_f1` is not that of what you ship, on test."
-    compare(answer.as_number(record["macro_f1"], "`macro_f1`"), right, hints, otherwise, 0.006)
+    compare(answer.as_number(record["macro_f1"], "`macro_f1`"), expected, hints, otherwise, 0.006)
     for key, pair in {"one_over_worst": ("worst", "one"), "six_over_one": ("one", "six")}.items():
         hints = {
             f"`{key}` has its sign turned: it is {pair[1]} minus {pair[0]}.": _gain(*pair[::-1]),

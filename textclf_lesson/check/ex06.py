@@ -93,12 +93,12 @@ def multilabel_focal_loss(answer: Answer, seed: int = 0) -> Iterator[str]:
     }
     otherwise = "With all α = 1 it is right, with others it is not: α[k] weights the positives of label k."
     compare(loss(z, alpha, gamma, "none"), weight * focal, hints, otherwise, 1e-4)
-    right = (weight * focal).mean()
+    expected = (weight * focal).mean()
     hints = {
         "The mean is over all elements, not over the sum of their weights.": (weight * focal).sum() / weight.sum(),
         "Without a reduction it should be the mean; yours is the sum.": (weight * focal).sum(),
     }
-    compare(loss(z, alpha, gamma), right, hints, "Without reduction it is right, but the mean is not.", 1e-4)
+    compare(loss(z, alpha, gamma), expected, hints, "Without reduction it is right, but the mean is not.", 1e-4)
     yield "α weights only its own label's positives"
     far = np.array([[1e4, -1e4, 1e4], [-1e4, 1e4, -1e4]])
     far_yes = np.array([[0, 1, 1], [0, 1, 1]])
@@ -114,7 +114,7 @@ def multilabel_focal_loss(answer: Answer, seed: int = 0) -> Iterator[str]:
 
 # --- imbalance --------------------------------------------------------------------------------------------------------
 
-REMEDIES = ("weights", "cut", "both")
+REMEDIES = ("weights", "threshold", "both")
 
 
 @cache
@@ -260,8 +260,8 @@ def _threats() -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray], dict[str,
         model = baselines.pipeline("tfidf", **options).fit(rows["train"]["text"], rows["train"]["threat"])
         p = {split: model.predict_proba(rows[split]["text"])[:, [1]] for split in ("validation", "test")}
         tuned = {split: thresholds.tune(rows[split][["threat"]], p[split], ["threat"])["threat"] for split in p}
-        for how, cut in {"half": 0.5, **tuned}.items():
-            predictions[name, how] = (p["test"] >= cut).astype(int)
+        for how, threshold in {"half": 0.5, **tuned}.items():
+            predictions[name, how] = (p["test"] >= threshold).astype(int)
         found |= tuned if name == "as it is" else {}
     return rows["test"][["threat"]].to_numpy(), predictions, found
 
@@ -275,9 +275,9 @@ def _gain(a: tuple[str, str], b: tuple[str, str]) -> tuple[float, float]:
 
 @item
 def remedy(answer: Answer) -> Iterator[str]:
-    """Returns {"remedy", "cut", "cut_over_half", "weights_on_top"}: what the desk needs, and on what evidence."""
-    record = answer.record(["remedy", "cut", "cut_over_half", "weights_on_top"])
-    chosen, (_, _, cuts) = answer.choice(record, "remedy", REMEDIES), _threats()
+    """Returns {"remedy", "threshold", "threshold_over_half", "weights_on_top"}: a decision and its evidence."""
+    record = answer.record(["remedy", "threshold", "threshold_over_half", "weights_on_top"])
+    chosen, (_, _, best) = answer.choice(record, "remedy", REMEDIES), _threats()
     if chosen == "weights":
         raise CheckFailed(
             "Weights look good beside the unweighted model with the threshold 0.5. What is left of the gain once "
@@ -289,29 +289,35 @@ def remedy(answer: Answer) -> Iterator[str]:
             "it before you train again."
         )
     yield "the threshold: no training, and nothing is clearly better"
-    cut = answer.as_number(record["cut"], "`cut`")
+    threshold = answer.as_number(record["threshold"], "`threshold`")
     hints = {
-        "`cut` is the best threshold on *test*. Choose it on validation, so that the test stays unseen.": (
-            cuts["test"]
+        "`threshold` is the best threshold on *test*. Choose it on validation, so that the test stays unseen.": (
+            best["test"]
         ),
-        "`cut` is the default threshold, with which the desk had its trouble. Which one is best on validation?": 0.5,
+        "`threshold` is the default threshold, with which the desk had trouble. Which is best on validation?": 0.5,
     }
     compare(
-        cut,
-        cuts["validation"],
+        threshold,
+        best["validation"],
         hints,
-        "`cut` is not the threshold with the best F1 on validation, without weights.",
+        "`threshold` is not the threshold with the best F1 on validation, without weights.",
         0.006,
     )
     yield "chosen on validation"
     half, tuned = ("as it is", "half"), ("as it is", "validation")
     hints = {
-        "`cut_over_half` has its sign turned: it is tuned minus 0.5.": _gain(tuned, half),
-        "`cut_over_half` was measured with a threshold that was chosen on test.": _gain(half, ("as it is", "test")),
-        "`cut_over_half` is the gain of the weights at the threshold 0.5.": _gain(half, ("weights", "half")),
+        "`threshold_over_half` has its sign turned: it is tuned minus 0.5.": _gain(tuned, half),
+        "`threshold_over_half` was measured with a threshold chosen on test.": _gain(half, ("as it is", "test")),
+        "`threshold_over_half` is the gain of the weights at the threshold 0.5.": _gain(half, ("weights", "half")),
     }
-    pair = answer.as_pair(record["cut_over_half"], "`cut_over_half`")
-    compare(pair, _gain(half, tuned), hints, "`cut_over_half` is not gain(half, tuned) of the model as it is.", 0.012)
+    pair = answer.as_pair(record["threshold_over_half"], "`threshold_over_half`")
+    compare(
+        pair,
+        _gain(half, tuned),
+        hints,
+        "`threshold_over_half` is not gain(half, tuned) without weights.",
+        0.012,
+    )
     both = ("weights", "validation")
     hints = {
         "`weights_on_top` was measured at 0.5, where the unweighted model finds too few. Tune both thresholds.": (

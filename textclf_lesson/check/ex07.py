@@ -106,10 +106,10 @@ def read_variants(answer: Answer) -> Iterator[str]:
     verdicts = answer()
     if not isinstance(verdicts, list | tuple) or len(verdicts) != len(READING):
         raise CheckFailed(f"Return a list of {len(READING)} words, one for each pair, in their order.")
-    for number, (verdict, (_, right, question)) in enumerate(zip(verdicts, READING, strict=True), 1):
+    for number, (verdict, (_, expected, question)) in enumerate(zip(verdicts, READING, strict=True), 1):
         if not isinstance(verdict, str) or verdict not in ("kept", "flipped"):
             raise CheckFailed(f"Pair {number}: answer 'kept' or 'flipped', not {short(verdict)}.")
-        if verdict != right:
+        if verdict != expected:
             raise CheckFailed(f"Pair {number}: read both sentences; {question}")
     yield "deleting the one word that carries the opinion flips the label"
 
@@ -192,7 +192,7 @@ def _right() -> dict[str, np.ndarray]:
         found["EDA"].append(score(many, labels[positions]))
         found["out of step"].append(score(many, np.repeat(labels[:200], 5)[: len(many)]))
         found["more"].append(score(texts, labels))
-    return {way: np.array(right) for way, right in found.items()}
+    return {way: np.array(expected) for way, expected in found.items()}
 
 
 @cache

@@ -70,7 +70,7 @@ def pooled(answer: Answer, seed: int = 0) -> Iterator[str]:
     yield "a mean of logits"
     weights = [3 + seed, 1]
     share = weights[0] / sum(weights)
-    right = expit(share * logit(one) + (1 - share) * logit(two))
+    expected = expit(share * logit(one) + (1 - share) * logit(two))
     hints = {
         "The weights change nothing.": even,
         "Weights need not add up to one: divide by their sum, or larger weights give higher confidence.": expit(
@@ -78,7 +78,9 @@ def pooled(answer: Answer, seed: int = 0) -> Iterator[str]:
         ),
         "The weights went to the other member.": expit((1 - share) * logit(one) + share * logit(two)),
     }
-    compare(answer.array([one, two], weights, shape=one.shape), right, hints, "With unequal weights it is wrong.", 1e-4)
+    compare(
+        answer.array([one, two], weights, shape=one.shape), expected, hints, "With unequal weights it is wrong.", 1e-4
+    )
     yield "weighted"
     raw = _members()["verdicts"]["test"][rows].astype(float)
     got = answer.array([one, raw, 1 - raw], [1, 1, 1], shape=one.shape)
@@ -86,8 +88,8 @@ def pooled(answer: Answer, seed: int = 0) -> Iterator[str]:
         raise CheckFailed(
             "Two members predict 0 and 1, and their logits are infinite. Keep probabilities 1e-6 away from both."
         )
-    right = expit((logit(one) + logit(hard) + logit(1 - hard)) / 3)
-    compare(got, right, {}, "With members that predict 0 or 1 it is wrong: keep 1e-6 away from both.", 1e-3)
+    expected = expit((logit(one) + logit(hard) + logit(1 - hard)) / 3)
+    compare(got, expected, {}, "With members that predict 0 or 1 it is wrong: keep 1e-6 away from both.", 1e-3)
     yield "no member outvotes all others"
 
 
@@ -184,12 +186,12 @@ def sort_alarms(answer: Answer) -> Iterator[str]:
     causes_given = record["causes"]
     if not isinstance(causes_given, list | tuple) or len(causes_given) != len(READING):
         raise CheckFailed(f"`causes` should be a list of {len(READING)} causes, in the order of the comments.")
-    for number, (cause, (_, right, question)) in enumerate(zip(causes_given, READING, strict=True), 1):
+    for number, (cause, (_, expected, question)) in enumerate(zip(causes_given, READING, strict=True), 1):
         if not isinstance(cause, str) or cause not in CAUSES:
             raise CheckFailed(
                 f"Comment {number}: {short(cause)} is not one of the causes. They are: {', '.join(CAUSES)}."
             )
-        if cause != right:
+        if cause != expected:
             raise CheckFailed(f"Comment {number}: {question} Your answer is {cause!r}.")
     yield "six comments read"
     alarms = _rows().query("toxic == 0 and predicted == 1")
@@ -213,12 +215,12 @@ def whom_it_hits(answer: Answer) -> Iterator[str]:
     record = answer.record(["decision", "mention", "others"])
     decision, rows = answer.choice(record, "decision", ("release", "stop", "collect")), _rows()
     natural, harmless = rows[rows["split"] == "test_natural"], rows[rows["toxic"] == 0]
-    right = {}
+    expected = {}
     for key, is_mention in {"mention": True, "others": False}.items():
         mine = harmless[harmless["mention"] == is_mention]
         alarms = harmless.query("split == 'test_natural' and predicted == 1")
         share = calibration.wilson((alarms["mention"] == is_mention).sum(), len(alarms))
-        right[key] = _interval(mine[mine["split"] == "test_natural"])
+        expected[key] = _interval(mine[mine["split"] == "test_natural"])
         hints = {
             f"`{key}` pools both splits. The enriched one has more flagged comments, with and without mentions, and "
             "more mentions: the difference between the splits looks like one between groups of "
@@ -235,9 +237,9 @@ def whom_it_hits(answer: Answer) -> Iterator[str]:
         otherwise = (
             f"`{key}` is not the Wilson interval of the share of harmless comments of that kind that is flagged."
         )
-        compare(answer.as_pair(record[key], f"`{key}`"), right[key], hints, otherwise, 0.006)
+        compare(answer.as_pair(record[key], f"`{key}`"), expected[key], hints, otherwise, 0.006)
     yield "harmless comments of the site, with and without a mention"
-    (low, high), (_, others) = right["mention"], right["others"]
+    (low, high), (_, others) = expected["mention"], expected["others"]
     rule = "stop" if low > others else "release" if high <= 0.2 else "collect"
     why = {
         "stop": "Are the two intervals apart? Your rule stops the filter only then.",

@@ -69,12 +69,12 @@ def head_attention(answer: Answer, seed: int = 0) -> Iterator[str]:
     for layer, head in HEADS:
         q, k = _vectors(seed, layer, head)
         scores, d = q @ k.T, q.shape[1]
-        right = _softmax(scores / np.sqrt(d), 1)
+        expected = _softmax(scores / np.sqrt(d), 1)
         hints = {
             "Your columns sum to one. Each token distributes its own attention, so each *row* must.": _softmax(
                 scores / np.sqrt(d), 0
             ),
-            "Rows and columns are swapped: row i belongs to the query of token i.": right.T,
+            "Rows and columns are swapped: row i belongs to the query of token i.": expected.T,
             "You multiply k by q. The rows belong to q.": _softmax(scores.T / np.sqrt(d), 1),
             "The square root of d is missing: without it, attention goes to one token almost alone.": _softmax(
                 scores, 1
@@ -82,15 +82,15 @@ def head_attention(answer: Answer, seed: int = 0) -> Iterator[str]:
             "You divide by d, not by its square root.": _softmax(scores / d, 1),
             "Those are the scores. Apply a softmax to each row.": scores / np.sqrt(d),
             "All entries together sum to one; each row should.": _softmax(scores.ravel() / np.sqrt(d), 0).reshape(
-                right.shape
+                expected.shape
             ),
         }
-        got = answer.array(q, k, shape=right.shape)
+        got = answer.array(q, k, shape=expected.shape)
         where = f"For head {head} of layer {layer} on a real sentence it is not the softmax of q · k / √d."
-        compare(got, right, hints, where, 1e-5)
+        compare(got, expected, hints, where, 1e-5)
     yield "each row sums to one"
     yield "as the model itself computes it"
-    if not close(answer.array(40 * q, 40 * k, shape=right.shape), _softmax(1600 * scores / np.sqrt(d), 1), 1e-5):
+    if not close(answer.array(40 * q, 40 * k, shape=expected.shape), _softmax(1600 * scores / np.sqrt(d), 1), 1e-5):
         raise CheckFailed(
             "With large numbers it is no longer right: subtract the largest score of each row before exp."
         )
@@ -103,22 +103,22 @@ def habits(answer: Answer, seed: int = 0) -> Iterator[str]:
     names = (BEFORE, ITSELF, AFTER, SPECIAL)
     for layer in (0, 3):
         weights = _seen(seed)[layer]
-        right, all_look = _habits(weights), _habits(weights, slice(None))
-        got = answer.array(weights, shape=right.shape)
+        expected, all_look = _habits(weights), _habits(weights, slice(None))
+        got = answer.array(weights, shape=expected.shape)
         hints = {
             "Rows and columns are swapped: weights[head, i, j] is the attention of token i to token j.": _habits(
                 weights.transpose(0, 2, 1)
             ),
             "You include the rows of [CLS] and [SEP]. The mean is over words only.": all_look,
-            "Before and after are swapped: before token i comes token i − 1.": right[:, [2, 1, 0, 3]],
-            "For [CLS] or [SEP] add the two shares; you give their mean.": right * [1, 1, 1, 0.5],
-            "Those are sums over the words. Return the mean over words.": right * (weights.shape[1] - 2),
+            "Before and after are swapped: before token i comes token i − 1.": expected[:, [2, 1, 0, 3]],
+            "For [CLS] or [SEP] add the two shares; you give their mean.": expected * [1, 1, 1, 0.5],
+            "Those are sums over the words. Return the mean over words.": expected * (weights.shape[1] - 2),
         }
-        wrong = [name for name, mine, true in zip(names, got.T, right.T, strict=True) if not close(mine, true, 1e-5)]
+        wrong = [name for name, mine, true in zip(names, got.T, expected.T, strict=True) if not close(mine, true, 1e-5)]
         special = weights[:, 1:-1]
         if wrong == [SPECIAL] and any(close(got[:, 3], special[..., end].mean(axis=1), 1e-5) for end in (0, -1)):
             raise CheckFailed("The last column counts only one of [CLS] and [SEP]. Add the attention to both.")
-        compare(got, right, hints, f"In layer {layer} the column for {' and '.join(wrong)} is wrong.", 1e-5)
+        compare(got, expected, hints, f"In layer {layer} the column for {' and '.join(wrong)} is wrong.", 1e-5)
         yield "the first layer attends to neighbours" if layer == 0 else "a later one to [CLS] and [SEP]"
 
 
@@ -145,7 +145,7 @@ def cls_flow(answer: Answer, seed: int = 0) -> Iterator[str]:
 
     mean = weights.mean(axis=1)
     for kept in (0.3, 0.8):
-        right = flow(kept, mean)[0]
+        expected = flow(kept, mean)[0]
         hints = {
             "You multiply in the wrong order: the last layer mixes what the first one made, not the other way "
             "round.": flow(kept, mean[::-1])[0],
@@ -162,7 +162,7 @@ def cls_flow(answer: Answer, seed: int = 0) -> Iterator[str]:
             raise CheckFailed(
                 f"The parts should sum to one; yours give {got.sum():.3g}. Do you take the *mean* of the heads?"
             )
-        compare(got, right, hints, f"With kept = {kept:g} it is not what rollout gives.", 1e-5)
+        compare(got, expected, hints, f"With kept = {kept:g} it is not what rollout gives.", 1e-5)
     yield "the first layer first"
     yield "the parts sum to one"
     if not close(answer.array(weights, 1.0, shape=(tokens,)), same[0], 1e-5):

@@ -47,7 +47,7 @@ def few_shot_turns(answer: Answer, seed: int = 0) -> Iterator[str]:
     else:
         labels, rows = FILM_LABELS, _films()[0].sample(3, random_state=1)
         rows = rows.assign(name=[list(FILM_LABELS)[label] for label in rows["label"]])
-    *examples, (text, right) = rows[["text", "name"]].itertuples(index=False, name=None)
+    *examples, (text, expected) = rows[["text", "name"]].itertuples(index=False, name=None)
     turns = _turns(answer(text, labels, examples))
     roles = [role for role, _ in turns]
     if roles[:1] != ["system"] or "system" in roles[1:]:
@@ -82,7 +82,7 @@ def few_shot_turns(answer: Answer, seed: int = 0) -> Iterator[str]:
     if len(wordings) > 1:
         raise CheckFailed("The question has another wording than in the examples. Use the same wording each time.")
     yield "examples as earlier turns, in the same wording"
-    other = next(name for name in labels if name != right)
+    other = next(name for name in labels if name != expected)
     attacked = _turns(answer(f"{text} {INJECTED}{other}", labels, examples))
     if any("<|im_end|>" in content or "<|im_start|>" in content for _, content in attacked):
         raise CheckFailed(
@@ -146,8 +146,8 @@ def without_liking(answer: Answer, seed: int = 0) -> Iterator[str]:
     )
     yield "divided by the prior"
     for when, p in {"before": proba, "after": got}.items():
-        right = (p.argmax(axis=1) == (1 - truth if seed else truth)).mean()
-        yield f"{when}: {p.argmax(axis=1).mean():.0%} predicted as the second label, accuracy {right:.0%}"
+        accuracy = (p.argmax(axis=1) == (1 - truth if seed else truth)).mean()
+        yield f"{when}: {p.argmax(axis=1).mean():.0%} predicted as the second label, accuracy {accuracy:.0%}"
 
 
 class _Endpoint:
@@ -260,7 +260,7 @@ def bill(answer: Answer, seed: int = 0) -> Iterator[str]:
     def priced(tokens_in: float, tokens_out: float, first: float = price_in, second: float = price_out) -> float:
         return (tokens_in * first + tokens_out * second) / 1e6
 
-    right = priced(n * fixed + tokens, n * out)
+    expected = priced(n * fixed + tokens, n * out)
     hints = {
         "Instructions and examples are sent *again with every text*; you count them once.": priced(
             fixed + tokens, n * out
@@ -272,16 +272,16 @@ def bill(answer: Answer, seed: int = 0) -> Iterator[str]:
             n * fixed + tokens, n * out, price_out, price_in
         ),
         "Output tokens have their own price, the second.": priced(n * fixed + tokens, n * out, price_in, price_in),
-        "Prices are of a *million* tokens.": 1e6 * right,
-        "Prices are of a million tokens, not of a thousand.": 1e3 * right,
-        "`money` is for one text; return the cost of all texts.": right / n,
+        "Prices are of a *million* tokens.": 1e6 * expected,
+        "Prices are of a million tokens, not of a thousand.": 1e3 * expected,
+        "`money` is for one text; return the cost of all texts.": expected / n,
     }
-    compare(money, right, hints, "`money` is wrong: compute the cost of one request first, then the sum.")
+    compare(money, expected, hints, "`money` is wrong: compute the cost of one request first, then the sum.")
     yield "instructions are paid for with every text"
-    each = right / n
+    each = expected / n
     hints = {
         "`even_at` is upside down: how many requests cost as much as the labels?": each / labels,
-        "`even_at` counts repetitions of all texts; return a number of texts.": labels / right,
+        "`even_at` counts repetitions of all texts; return a number of texts.": labels / expected,
     }
     if not -1e-6 <= even_at - labels / each <= 1 + 1e-6:
         compare(

@@ -152,7 +152,7 @@ def on_your_mix(answer: Answer, seed: int = 0) -> Iterator[str]:
         before = {shape: shares[shape] * ms[shape] for shape in shapes}
         after = {shape: before[shape] / times[shape] for shape in shapes}
         total, means = sum(before.values()), {shape: ms[shape] / times[shape] for shape in shapes}
-        right = total / sum(after.values())
+        expected = total / sum(after.values())
         hints = {
             "That is the mean of the factors. Times add up, not factors: sum the milliseconds.": sum(
                 shares[shape] * times[shape] for shape in shapes
@@ -166,10 +166,10 @@ def on_your_mix(answer: Answer, seed: int = 0) -> Iterator[str]:
             "All lengths count the same in yours. Where is `shares` in your formula?": sum(ms.values())
             / sum(means.values()),
             "That is the largest factor of all, for one length only.": max(times.values()),
-            "It is upside down: more than one should mean faster.": 1 / right,
+            "It is upside down: more than one should mean faster.": 1 / expected,
         }
         otherwise = f"For {row['variant']} it is not torch's time for the mix, divided by the variant's."
-        compare(answer.number(shares, ms, times), right, hints, otherwise)
+        compare(answer.number(shares, ms, times), expected, hints, otherwise)
     yield "milliseconds add up, factors do not"
     yield "long texts take most of the time"
 
@@ -198,24 +198,24 @@ def int8_columns(answer: Answer, seed: int = 0) -> Iterator[str]:
     matrix = _matrix()[:, columns]
     q, scale = _whole(answer, answer(matrix), matrix.shape)
     largest = np.abs(matrix)
-    right = largest.max(axis=0) / 127
+    expected = largest.max(axis=0) / 127
     hints = {
         "All columns share one scale. Then a single large weight makes the steps of all columns coarse.": np.full(
             96, largest.max() / 127
         ),
-        "The scale divides the largest weight by 127: −128 is not used, so that the range is symmetric.": right
+        "The scale divides the largest weight by 127: −128 is not used, so that the range is symmetric.": expected
         * 127
         / 128,
-        "You divide by 255. Half of the steps are for negative weights.": right * 127 / 255,
+        "You divide by 255. Half of the steps are for negative weights.": expected * 127 / 255,
         "The largest weight is the largest *absolute* value.": matrix.max(axis=0) / 127,
-        "Those are the reciprocals of the scales.": 1 / right,
+        "Those are the reciprocals of the scales.": 1 / expected,
     }
-    compare(scale, right, hints, "The scales are not max |x| / 127 of each column.", 1e-5)
+    compare(scale, expected, hints, "The scales are not max |x| / 127 of each column.", 1e-5)
     yield "a scale for each column"
-    wanted = np.round(matrix / right)
+    wanted = np.round(matrix / expected)
     hints = {
-        "You truncate. Rounding to the nearest halves the error.": np.trunc(matrix / right),
-        "np.floor always rounds down, and so shifts every weight. Round to the nearest.": np.floor(matrix / right),
+        "You truncate. Rounding to the nearest halves the error.": np.trunc(matrix / expected),
+        "np.floor always rounds down, and so shifts every weight. Round to the nearest.": np.floor(matrix / expected),
     }
     compare(q, wanted, hints, "The whole numbers are not round(x / s).", 1e-9)
     yield "rounded to the nearest"

@@ -41,10 +41,10 @@ def answer_body(answer: Answer, seed: int = 0) -> Iterator[str]:
 
     text = _texts(seed, 1)[0]
     status, reply = _reply(answer, answer(json.dumps({"text": text}).encode(), classify), "a good request")
-    right = classify([text])[0]
-    if status != 200 or reply.get("label") != right:
+    expected = classify([text])[0]
+    if status != 200 or reply.get("label") != expected:
         raise CheckFailed(
-            f"A good request should be answered with 200 and its label, {right!r}; you return {status} and "
+            f"A good request should be answered with 200 and its label, {expected!r}; you return {status} and "
             f"{str(reply)[:60]}."
         )
     yield "a text gets its label"
@@ -178,10 +178,10 @@ def log_line(answer: Answer, seed: int = 0) -> Iterator[str]:
             )
         if lacking := [key for key in KEPT if key not in value]:
             raise CheckFailed(f"The line has no {lacking[0]!r}.")
-        told, due = str(value["time"]), datetime.fromtimestamp(moment, UTC).isoformat()
-        if told != due:
-            zone = " Say which time zone: UTC." if "+00:00" not in told else ""
-            raise CheckFailed(f"For the second {moment} write {due!r}, not {told!r}.{zone}")
+        written, due = str(value["time"]), datetime.fromtimestamp(moment, UTC).isoformat()
+        if written != due:
+            zone = " Say which time zone: UTC." if "+00:00" not in written else ""
+            raise CheckFailed(f"For the second {moment} write {due!r}, not {written!r}.{zone}")
         if answer.as_number(value["confidence"], "confidence") != round(confidence, 3):
             raise CheckFailed(
                 f"Round the confidence {confidence} to three decimals: all its digits are nearly a fingerprint of "

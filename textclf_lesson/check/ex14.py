@@ -186,10 +186,10 @@ def pick_level(answer: Answer, seed: int = 0) -> Iterator[str]:
     cases = _cases()
     for at in np.random.default_rng(seed).permutation(len(cases)) if seed else range(len(cases)):
         levels, limit = cases[at]
-        picked, right = answer(levels, limit), _rule(levels, limit)
+        picked, expected = answer(levels, limit), _rule(levels, limit)
         if not isinstance(picked, str) or picked not in (*levels, "none"):
             raise CheckFailed(f"Return the name of a level, or 'none'; you return {short(picked)}.")
-        if picked == right:
+        if picked == expected:
             continue
         if picked != "none" and levels[picked]["gain"] is None:
             raise CheckFailed(f"You pick {picked}, which was not measured against TF-IDF.")

@@ -36,7 +36,7 @@ def comments() -> dict[str, pd.DataFrame]:
 
 
 @cache
-def judged(words: int = 1) -> dict[str, np.ndarray]:
+def scored(words: int = 1) -> dict[str, np.ndarray]:
     """Probabilities (rows, labels) by split of naive Bayes on n-grams of up to `words` words: fast, real, mediocre."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.multiclass import OneVsRestClassifier
@@ -289,51 +289,51 @@ VERDICTS = ("reached", "open", "missed")
 
 @item
 def report_labels(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes validation and test, each {"truth", "probability"}; returns a table: cut, f1, low, high of each label."""
-    rows, p = comments(), judged(1 + seed % 2)
+    """Takes validation and test, each {"truth", "probability"}; returns a table: threshold, f1, low, high."""
+    rows, p = comments(), scored(1 + seed % 2)
     given = [{"truth": rows[s][LABELS], "probability": pd.DataFrame(p[s], columns=LABELS, index=rows[s].index)}
              for s in ("validation", "test")]  # fmt: skip
     value = answer(*given)
-    table = as_table(value, ["cut", "f1", "low", "high"])
+    table = as_table(value, ["threshold", "f1", "low", "high"])
     truth, scores = ([side[key].to_numpy() for side in given] for key in ("truth", "probability"))
-    cuts = table["cut"].to_numpy()
-    if np.ptp(cuts) < 1e-9:
+    tuned = table["threshold"].to_numpy()
+    if np.ptp(tuned) < 1e-9:
         raise CheckFailed(
             "All thresholds are the same. A rare label needs another one than a frequent label: tune each."
         )
 
-    def f1(side: int, cuts: np.ndarray, average: str | None = None) -> np.ndarray:
-        return f1_score(truth[side], scores[side] >= cuts, average=average, zero_division=0)
+    def f1(side: int, tuned: np.ndarray, average: str | None = None) -> np.ndarray:
+        return f1_score(truth[side], scores[side] >= tuned, average=average, zero_division=0)
 
     best = [np.array([*thresholds.tune(truth[side], scores[side], LABELS).by_label.values()]) for side in (0, 1)]
-    if (f1(1, cuts) > f1(1, best[1]) - 0.002).all():
+    if (f1(1, tuned) > f1(1, best[1]) - 0.002).all():
         raise CheckFailed(
             "The thresholds were tuned on the test, which makes the test scores too optimistic. Use validation."
         )
-    short = f1(0, best[0]) - f1(0, cuts)
+    short = f1(0, best[0]) - f1(0, tuned)
     if short.max() > 0.025:
         worst = LABELS[short.argmax()]
         raise CheckFailed(f"The threshold of {worst!r} is not the one with the highest F1 on validation, or near it.")
     yield "thresholds tuned on validation"
-    right = metrics.multilabel_report(truth[1], scores[1], LABELS, cuts, n=400).per_label
-    seen = metrics.multilabel_report(truth[0], scores[0], LABELS, cuts, n=400).per_label
+    expected = metrics.multilabel_report(truth[1], scores[1], LABELS, tuned, n=400).per_label
+    seen = metrics.multilabel_report(truth[0], scores[0], LABELS, tuned, n=400).per_label
     hints = {
         "`f1` was measured on validation, where the thresholds were chosen: it is too optimistic. Use the test.": seen[
             "f1"
         ],
         "`f1` was measured with the threshold 0.5. Use your own thresholds.": f1(1, np.full(6, 0.5)),
-        "`f1` is one micro average for all labels. Report each label by itself.": np.full(6, f1(1, cuts, "micro")),
-        "`f1` is the macro average for all labels. Report each label by itself.": np.full(6, f1(1, cuts, "macro")),
-        "`f1` holds the precision.": right["precision"],
-        "`f1` holds the recall.": right["recall"],
+        "`f1` is one micro average for all labels. Report each label by itself.": np.full(6, f1(1, tuned, "micro")),
+        "`f1` is the macro average for all labels. Report each label by itself.": np.full(6, f1(1, tuned, "macro")),
+        "`f1` holds the precision.": expected["precision"],
+        "`f1` holds the recall.": expected["recall"],
     }
-    compare(table["f1"], right["f1"], hints, "`f1` is not the F1 of each label on test with your thresholds.", 2e-3)
+    compare(table["f1"], expected["f1"], hints, "`f1` is not the F1 of each label on test with your thresholds.", 2e-3)
     yield "each label measured on test"
-    width, wanted = table["high"] - table["low"], right["f1_high"] - right["f1_low"]
+    width, wanted = table["high"] - table["low"], expected["f1_high"] - expected["f1_low"]
     if close(table["low"], seen["f1_low"], 0.02) and close(table["high"], seen["f1_high"], 0.02):
         raise CheckFailed("The intervals are those of validation. Use the test rows.")
-    if not (width / wanted).between(0.75, 1.33).all() or not close(table["low"], right["f1_low"], 0.05):
-        ends = right[["f1_low", "f1_high"]].set_axis(["low", "high"], axis=1)
+    if not (width / wanted).between(0.75, 1.33).all() or not close(table["low"], expected["f1_low"], 0.05):
+        ends = expected[["f1_low", "f1_high"]].set_axis(["low", "high"], axis=1)
         label = (table[["low", "high"]] - ends).abs().sum(axis=1).idxmax()
         found, due = ("{:.2f} to {:.2f}".format(*rows.loc[label, ["low", "high"]]) for rows in (table, ends))
         raise CheckFailed(
@@ -361,9 +361,9 @@ def as_table(value: Any, columns: list[str]) -> pd.DataFrame:
 
 @cache
 def _report(words: int) -> pd.DataFrame:
-    rows, p = comments(), judged(words)
-    cuts = thresholds.tune(rows["validation"][LABELS], p["validation"], LABELS)
-    scores = metrics.multilabel_report(rows["test"][LABELS], p["test"], LABELS, cuts, n=400).per_label
+    rows, p = comments(), scored(words)
+    tuned = thresholds.tune(rows["validation"][LABELS], p["validation"], LABELS)
+    scores = metrics.multilabel_report(rows["test"][LABELS], p["test"], LABELS, tuned, n=400).per_label
     return scores[["f1", "f1_low", "f1_high"]].set_axis(["f1", "low", "high"], axis=1)
 
 
@@ -380,11 +380,11 @@ def verdicts(answer: Answer, seed: int = 0) -> Iterator[str]:
             verdict = given[label]
             if not isinstance(verdict, str) or verdict not in VERDICTS:
                 raise CheckFailed(f"The verdict for {label!r} should be one of {', '.join(VERDICTS)}.")
-            right = "reached" if low > goal else "missed" if high < goal else "open"
-            if verdict != right:
+            expected = "reached" if low > goal else "missed" if high < goal else "open"
+            if verdict != expected:
                 facts = f"With a goal of {goal:.3f}, {label!r} has {f1:.3f}, 95 % {low:.3f} to {high:.3f}"
                 wrong.setdefault(
-                    verdict if "open" in (verdict, right) else "turned", f"{facts}. You return {verdict!r}"
+                    verdict if "open" in (verdict, expected) else "turned", f"{facts}. You return {verdict!r}"
                 )
     if "turned" in wrong:
         raise CheckFailed(f"{wrong['turned']}, but the whole interval is on the other side of the goal.")
@@ -402,15 +402,15 @@ def verdicts(answer: Answer, seed: int = 0) -> Iterator[str]:
 def false_alarms(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes rows (toxic, probability, cause) and a threshold; returns {"rate", "false_share", "causes"}."""
     rows = pd.concat([comments()["test"], comments()["test_natural"]])
-    p = np.concatenate([judged()[split][:, 0] for split in ("test", "test_natural")])
+    p = np.concatenate([scored()[split][:, 0] for split in ("test", "test_natural")])
     given = pd.DataFrame(
         {"toxic": rows["toxic"].to_numpy(), "probability": p, "cause": robustness.causes(rows["text"])}
     )
     given = given.sample(frac=0.9, random_state=seed).reset_index(drop=True)
-    cut = 0.5 + 0.1 * (seed % 3)
-    harmless, alarm = given["toxic"] == 0, given["probability"] >= cut
+    threshold = 0.5 + 0.1 * (seed % 3)
+    harmless, alarm = given["toxic"] == 0, given["probability"] >= threshold
     false = harmless & alarm
-    record = answer.record(["rate", "false_share", "causes"], given, cut)
+    record = answer.record(["rate", "false_share", "causes"], given, threshold)
     rate, false_share = false.sum() / harmless.sum(), false.sum() / alarm.sum()
     hints = {
         "`rate` divides by the alarms. Divide by the *harmless* comments.": false_share,
@@ -576,7 +576,7 @@ def survivors(answer: Answer, seed: int = 0) -> Iterator[str]:
             found.append(np.mean(predict(cases)) if cases else 0.0)
         return np.array(found)
 
-    right = shares(yes & caught)
+    expected = shares(yes & caught)
     hints = {
         "You count comments that the attack does not change: keep only those that it changes.": shares(
             yes & caught, changed_only=False
@@ -584,9 +584,9 @@ def survivors(answer: Answer, seed: int = 0) -> Iterator[str]:
         "You count comments that were missed before the attack: keep only those predicted toxic before.": (shares(yes)),
         "You attack harmless comments too. Keep the toxic ones.": shares(caught),
         "All comments are counted, harmless ones and unchanged ones too.": shares(np.full(len(yes), True), False),
-        "Those are the shares that *escape*. Return the shares still predicted toxic.": 1 - right,
+        "Those are the shares that *escape*. Return the shares still predicted toxic.": 1 - expected,
     }
-    compare(got, right, hints, "For real comments and a model of words the shares are other numbers.", 1e-3)
+    compare(got, expected, hints, "For real comments and a model of words the shares are other numbers.", 1e-3)
     yield "cases are toxic, found before, and changed"
     yield "each attack by itself"
 

@@ -44,8 +44,8 @@ def note(
         headline = {"blank": "Not answered yet", "wrong": "Not right yet"}[state]
         if isinstance(failed, CheckFault):
             headline = "Not judged"
-    told = "" if out_of is None else f": {earned or 0:g} of {out_of:g} {'point' if out_of == 1 else 'points'}"
-    result = Result(state, f"{headline}{told}.", right, wrong)
+    points_line = "" if out_of is None else f": {earned or 0:g} of {out_of:g} {'point' if out_of == 1 else 'points'}"
+    result = Result(state, f"{headline}{points_line}.", right, wrong)
     _noted[lesson, name] = result, earned or 0
     return result
 
