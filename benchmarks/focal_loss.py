@@ -2,7 +2,7 @@
 
 A turn is a process that calls one of our losses and torch's of the same kind, in random order, on the same logits. In
 processes of their own each would be timed with the mood of its memory allocator, which counted for more than the
-losses; together with a third loss, which takes its memory in other pieces, so it was again. The logits are random: the
+losses; together with a third loss, which takes its memory in other blocks, so it was again. The logits are random: the
 time does not depend on them.
 """
 

@@ -104,7 +104,7 @@ def level_one(task: str) -> Any:
 
     if task != "wiki-toxicity":
         return baselines.pipeline(FEATURES[task])
-    features = baselines.pipeline(FEATURES[task])["features"].set_params(pieces__min_df=3)
+    features = baselines.pipeline(FEATURES[task])["features"].set_params(characters__min_df=3)
     return make_pipeline(features, OneVsRestClassifier(LogisticRegression(C=10, max_iter=1000)))
 
 

@@ -27,8 +27,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "focal loss with weights, batches of 16": {"focal": True, "batch_size": 16},
     "focal loss with weights, EDA on rare labels": {"focal": True, "eda": True},
 }
-COMPANIONS = ("words and pieces", "frozen vectors")
-CHOSEN = "focal loss with weights + words and pieces + frozen vectors"  # the highest macro F1 of the search
+COMPANIONS = ("words and character n-grams", "frozen vectors")
+CHOSEN = "focal loss with weights + words and character n-grams + frozen vectors"  # the highest macro F1 of the search
 GRID = [{"part": "search", "way": way, "seed": 0} for way in WAYS]
 GRID += [{"part": "search", "way": f"{way} + {' + '.join(COMPANIONS)}", "seed": 0} for way in WAYS]
 if CHOSEN:
@@ -149,7 +149,7 @@ def with_variants(train: Any) -> Any:
 
 
 def companion(kind: str, seed: int) -> Any:
-    """A model of another kind: TF-IDF of words and letter pieces, or a small network on frozen sentence vectors."""
+    """A model of another kind: TF-IDF of words and character n-grams, or a small network on frozen sentence vectors."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.neural_network import MLPClassifier
@@ -159,9 +159,9 @@ def companion(kind: str, seed: int) -> Any:
     from textclf_lesson.models import baselines, embeddings
 
     texts, table = rows()["train"]["text"][:], rows()["train"].select_columns(label_names()).to_pandas().to_numpy()
-    if kind == "words and pieces":
-        pieces = baselines.pipeline("tfidf-2gram+char")["features"].set_params(pieces__min_df=3)
-        return make_pipeline(pieces, OneVsRestClassifier(LogisticRegression(C=10, max_iter=1000))).fit(texts, table)
+    if kind == "words and character n-grams":
+        features = baselines.pipeline("tfidf-2gram+char")["features"].set_params(characters__min_df=3)
+        return make_pipeline(features, OneVsRestClassifier(LogisticRegression(C=10, max_iter=1000))).fit(texts, table)
     network = MLPClassifier((64,), alpha=1e-3, learning_rate_init=3e-3, max_iter=25, random_state=seed)
     return make_pipeline(FunctionTransformer(embeddings.embed), network).fit(texts, table)
 

@@ -80,10 +80,14 @@ def test_rollout_shares_out_one(seen):
     np.testing.assert_allclose(one_layer.rollout(), half, atol=1e-6)
 
 
-def test_a_long_text_is_cut_with_a_mark(classifier, capfd):
-    cut = explain.attention(classifier.model_, classifier.tokenizer_, "good film " * 300, max_length=8)
-    assert cut.tokens == ["[CLS]", "good", "film", "good", "film", "good", "film", explain.MARK, "[SEP]"]
-    assert cut.weights.shape[2:] == (9, 9) and not cut.weights[:, :, 7].any() and not cut.weights[..., 7].any()
+def test_a_long_text_is_truncated_with_a_mark(classifier, capfd):
+    shortened = explain.attention(classifier.model_, classifier.tokenizer_, "good film " * 300, max_length=8)
+    assert shortened.tokens == ["[CLS]", "good", "film", "good", "film", "good", "film", explain.MARK, "[SEP]"]
+    assert (
+        shortened.weights.shape[2:] == (9, 9)
+        and not shortened.weights[:, :, 7].any()
+        and not shortened.weights[..., 7].any()
+    )
     assert capfd.readouterr().err == ""
     whole = explain.attention(classifier.model_, classifier.tokenizer_, "good film good", max_length=8)
     assert explain.MARK not in whole.tokens
@@ -203,7 +207,7 @@ def test_words_are_those_of_the_tokeniser(foreign):
     text = "An unfilmable, never  boring story\u2026 \N{CLAPPER BOARD} na\u00efve"
     seen = explain.attention(foreign.model_, foreign.tokenizer_, text, 64)
     words = seen.words()
-    assert len(seen.tokens) > len(words.tokens) and seen.cut is None
+    assert len(seen.tokens) > len(words.tokens) and seen.truncated_at is None
     joined = [word for word in words.content().tokens if word.strip("\u2581\u0120")]
     assert "".join(joined) == "".join(text.split())
     assert {"An", "boring", "na\u00efve"} <= {*joined}, "a word is one piece again, spelt as in the text"
@@ -219,16 +223,16 @@ def test_an_ellipsis_in_the_text_is_a_token_as_others(classifier, foreign, text)
             assert len(scores) == len(model.tokenizer_(text)["input_ids"])
             assert np.isfinite(scores[1:-1]).all()
     seen = explain.attention(classifier.model_, classifier.tokenizer_, text)
-    assert seen.cut is None and explain.MARK in seen.words().content().tokens
+    assert seen.truncated_at is None and explain.MARK in seen.words().content().tokens
     assert sum(attention.head_kinds(seen).values()) == 72
 
 
-def test_the_mark_of_a_cut_text_is_told_from_its_own_ellipses(classifier):
+def test_the_mark_of_a_truncated_text_is_told_from_its_own_ellipses(classifier):
     seen = explain.attention(classifier.model_, classifier.tokenizer_, "good \u2026 film " * 40, max_length=8)
-    assert seen.tokens[seen.cut] == explain.MARK and seen.tokens.count(explain.MARK) == 3
+    assert seen.tokens[seen.truncated_at] == explain.MARK and seen.tokens.count(explain.MARK) == 3
     words = seen.words()
-    assert words.tokens[words.cut] == explain.MARK and not words.weights[:, :, words.cut].any()
-    assert words.content().cut is None and words.content().tokens.count(explain.MARK) == 2
+    assert words.tokens[words.truncated_at] == explain.MARK and not words.weights[:, :, words.truncated_at].any()
+    assert words.content().truncated_at is None and words.content().tokens.count(explain.MARK) == 2
     (scores,) = explain.attributions(classifier, ["good \u2026 film " * 40], "attention")
     assert len(scores) == classifier.max_length
 

@@ -19,15 +19,15 @@ def mask(text: str) -> str:
 def _masked(word: str) -> str:
     inside, whole = _hashes()
     lower = word.lower()
-    pieces = (lower[i : i + n] for n in inside for i in range(len(lower) - n + 1))
-    if _hash(lower) in whole or any(_hash(piece) in inside[len(piece)] for piece in pieces):
+    parts = (lower[i : i + n] for n in inside for i in range(len(lower) - n + 1))
+    if _hash(lower) in whole or any(_hash(part) in inside[len(part)] for part in parts):
         return word[0] + "*" * (len(word) - 1)
     return word
 
 
 @functools.cache
 def _hashes() -> tuple[dict[int, set[str]], set[str]]:
-    """What to mask: pieces of words (by length) and whole words. Stored as hashes, so that no list of slurs ships."""
+    """What to mask: parts of words (by length) and whole words. Stored as hashes, so that no list of slurs ships."""
     inside, whole = {}, set()
     lines = (resources.files(__package__) / "masked_words.txt").read_text(encoding="ascii").splitlines()
     for where, length, code in map(str.split, lines):

@@ -141,7 +141,7 @@ def _check_length(classifier: TransformerClassifier) -> None:
 
 
 def _save_tokenizer(classifier: TransformerClassifier, folder: Path) -> None:
-    """tokenizer.json makes every reader cut texts where the model was trained to."""
+    """tokenizer.json makes every reader truncate texts where the model was trained to."""
     with encoders.quiet():
         classifier.tokenizer_.save_pretrained(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

@@ -120,7 +120,7 @@ class OnnxClassifier:
         if long not in LONG:
             raise ValueError(f"long={long!r} is unknown: choose 'truncate' or 'window'.")
         most = 1 if long == "truncate" else MAX_WINDOWS
-        # Half of a surrogate pair cannot be encoded, and comes from text that was cut in the wrong place.
+        # Half of a surrogate pair cannot be encoded, and comes from text that was split in the wrong place.
         encoded = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
         windows = [[one, *one.overflowing] for one in encoded]
         return [own[:most] for own in windows], [len(own) > most for own in windows]
@@ -238,7 +238,7 @@ def _open_tokenizer(path: Path, max_length: int) -> Tokenizer:
         raise ModelError(f"{path} is damaged ({brief(error)}): export or copy the model again.") from error
     tokenizer.no_padding()
     own = max_length - tokenizer.num_special_tokens_to_add(False)
-    tokenizer.enable_truncation(max_length, stride=max(0, own // 4))  # what is cut off comes in overlapping windows
+    tokenizer.enable_truncation(max_length, stride=max(0, own // 4))  # what is truncated comes in overlapping windows
     return tokenizer
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from textclf_lesson.base import runtime
 from textclf_lesson.base.extras import needed
 from textclf_lesson.base.inputs import check_labels, check_texts, whole_number
-from textclf_lesson.evaluate import word_pieces
+from textclf_lesson.evaluate import subwords
 from textclf_lesson.models import encoders
 
 with needed("train"):
@@ -25,7 +25,9 @@ with needed("train"):
 if TYPE_CHECKING:
     from textclf_lesson.models.transformer import TransformerClassifier
 
-MARK = "…"  # shows where a text was cut; `Attention.cut` says so, for a text may have this character itself
+MARK = (
+    "…"  # shows where a text was truncated; `Attention.truncated_at` says so, for a text may have this character itself
+)
 STEPS = 10  # of the path that integrated gradients adds up
 
 
@@ -36,18 +38,18 @@ class Attention:
     weights: float32, shape (layers, heads, tokens, tokens); each row sums to 1 until `content` leaves tokens out.
     tokens: their spelling by the tokeniser. special: which of them it added. begins: of each token the word that begins
     there, or None if it goes on with one; by default what BERT's spelling says, `##` before a piece that goes on.
-    cut: where the mark of a text that was cut stands among the tokens, or None.
+    truncated_at: where the mark of a truncated text stands among the tokens, or None.
     """
 
     weights: np.ndarray
     tokens: list[str]
     special: list[bool]
     begins: list[str | None] | None = None
-    cut: int | None = None
+    truncated_at: int | None = None
 
     def words(self) -> "Attention":
-        """Pieces merged to words: what a word receives is the sum over its pieces, what it gives their mean."""
-        begins = word_pieces.berts_words(self.tokens) if self.begins is None else self.begins
+        """Tokens merged to words: what a word receives is the sum over its tokens, what it gives their mean."""
+        begins = subwords.berts_words(self.tokens) if self.begins is None else self.begins
         starts = [at for at, word in enumerate(begins) if word is not None]
         sizes = np.diff([*starts, len(self.tokens)])
         received = np.add.reduceat(self.weights, starts, axis=3)
@@ -65,7 +67,7 @@ class Attention:
             tokens,
             [self.special[at] for at in kept],
             begins and [begins[at] for at in kept],
-            kept.index(self.cut) if self.cut in kept else None,
+            kept.index(self.truncated_at) if self.truncated_at in kept else None,
         )
 
     def rollout(self) -> np.ndarray:
@@ -85,16 +87,16 @@ def attention(
 ) -> Attention:
     """The attention of every layer and head for one text.
 
-    A text of more than `max_length` tokens is cut, and "…" marks the place among `tokens` (a row and column of zeros),
-    at `Attention.cut`. The model computes as it did before: eager attention, which alone gives its weights away, is
-    switched on for this call only.
+    A text of more than `max_length` tokens is truncated, and "…" marks it among `tokens` (a row and column of zeros),
+    at `Attention.truncated_at`. The model computes as it did before: eager attention, which alone gives its weights
+    away, is switched on for this call only.
 
     Raises TypeError or ValueError if the text is blank or not a string, the model gives no attention away, or the
-    tokeniser does not say which piece is of which word.
+    tokeniser does not say which token is of which word.
     """
-    text = word_pieces.readable(text)
+    text = subwords.readable(text)
     if not tokenizer.is_fast:
-        raise ValueError(f"{type(tokenizer).__name__} does not say where its pieces stand: load its fast version.")
+        raise ValueError(f"{type(tokenizer).__name__} does not say where its tokens stand: load its fast version.")
     max_length = whole_number("max_length", max_length)
     inputs = tokenizer(
         text,
@@ -111,16 +113,16 @@ def attention(
     if not found or any(layer is None for layer in found):
         raise ValueError(f"A {type(model).__name__} gives no attention of its layers away: use an encoder like BERT.")
     weights = torch.cat(found).float().cpu().numpy()
-    tokens, begins = inputs.tokens(), word_pieces.words(tokenizer, inputs, text, places)
+    tokens, begins = inputs.tokens(), subwords.words(tokenizer, inputs, text, places)
     with encoders.quiet():  # it warns of texts that are longer than the model can read
         whole = len(tokenizer(text)["input_ids"])
     if whole == len(tokens):
         return Attention(weights, tokens, special, begins)
-    cut = len(tokens) - [*special[::-1], False].index(False)  # before the special tokens that stand last
-    weights = np.insert(np.insert(weights, cut, 0, axis=2), cut, 0, axis=3)
+    end = len(tokens) - [*special[::-1], False].index(False)  # before the special tokens that stand last
+    weights = np.insert(np.insert(weights, end, 0, axis=2), end, 0, axis=3)
     for column, entry in ((tokens, MARK), (special, True), (begins, MARK)):
-        column.insert(cut, entry)
-    return Attention(weights, tokens, special, begins, cut)
+        column.insert(end, entry)
+    return Attention(weights, tokens, special, begins, end)
 
 
 METHODS = ("attention", "rollout", "gradients", "occlusion", "random")
@@ -161,7 +163,7 @@ def attributions(
             scores = _occlusion(classifier, ids, at)
         else:
             seen = attention(classifier.model_, classifier.tokenizer_, text, classifier.max_length)
-            real = [token for token in range(len(seen.tokens)) if token != seen.cut]
+            real = [token for token in range(len(seen.tokens)) if token != seen.truncated_at]
             flow = seen.rollout() if method == "rollout" else seen.weights[-1].mean(axis=0)
             scores = flow[_first(classifier, ids), real]
         found.append(np.where(special, -np.inf, scores))
@@ -249,7 +251,7 @@ def _encode(classifier: "TransformerClassifier", text: str) -> tuple[torch.Tenso
     """Token ids, int64 (tokens,), and which of them are special, bool (tokens,)."""
     limit = classifier.max_length
     encoded = classifier.tokenizer_(
-        word_pieces.readable(text), truncation=True, max_length=limit, return_special_tokens_mask=True
+        subwords.readable(text), truncation=True, max_length=limit, return_special_tokens_mask=True
     )
     return torch.tensor(encoded["input_ids"]), np.array(encoded["special_tokens_mask"], dtype=bool)
 

@@ -49,13 +49,13 @@ def pipeline(
     """
     words = {"token_pattern": WORDS, "sublinear_tf": True}
     pairs = TfidfVectorizer(**words, ngram_range=(1, 2))
-    pieces = TfidfVectorizer(analyzer="char_wb", sublinear_tf=True, ngram_range=(2, 5))
+    characters = TfidfVectorizer(analyzer="char_wb", sublinear_tf=True, ngram_range=(2, 5))
     vectorisers = {
         "bow": CountVectorizer(token_pattern=WORDS, dtype=np.float64),  # for LightGBM: no integers
         "tfidf": TfidfVectorizer(**words),
         "tfidf-2gram": pairs,
-        "char": pieces,
-        "tfidf-2gram+char": FeatureUnion([("words", pairs), ("pieces", pieces)]),
+        "char": characters,
+        "tfidf-2gram+char": FeatureUnion([("words", pairs), ("characters", characters)]),
     }
     margins = LinearSVC(random_state=0)
     weighted = LogisticRegression(solver="liblinear", random_state=0)

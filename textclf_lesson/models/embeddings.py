@@ -21,7 +21,7 @@ def embed(texts: Iterable[str], model: str = "minilm", max_length: int = 128) ->
     """A vector for each text, float32, shape (texts, hidden size: 384 for "minilm"), each of length 1.
 
     It is the mean over a text's tokens, padding left out (Reimers and Gurevych 2019). The dot product of two of them
-    is their cosine similarity, -1 to 1. Texts are cut at `max_length` tokens.
+    is their cosine similarity, -1 to 1. Texts are truncated at `max_length` tokens.
 
     Raises TypeError or ValueError if a text is missing, blank or not a string, or `max_length` is not a whole number
     from 1 up, or more than the encoder reads; ModelError or AssetError if the encoder cannot be had.

@@ -41,7 +41,7 @@ base_model: {model}
 {use}
 ```
 
-Texts are cut after {max_length} tokens: what comes later is not read. {scores}
+Texts are truncated after {max_length} tokens: what comes later is not read. {scores}
 
 ## Training data
 

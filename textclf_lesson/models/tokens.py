@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 def rows(
     tokenizer: "PreTrainedTokenizerBase", texts: list[str], max_length: int, targets: Sequence[Any] | None = None
 ) -> list[dict]:
-    """Each text as a dict of its token ids, cut at `max_length` and not padded; with its target under "labels"."""
-    # Half of a surrogate pair cannot be encoded, and comes from text that was cut in the wrong place.
+    """Each text as a dict of its token ids, at most `max_length` and not padded; with its target under "labels"."""
+    # Half of a surrogate pair cannot be encoded, and comes from text that was split in the wrong place.
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
     encoded = tokenizer(texts, truncation=True, max_length=max_length)
     if targets is not None:

@@ -55,7 +55,7 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
         batch_size: texts per step.
         max_length: how many tokens of a text are read, the two special ones included. What comes later is not.
         weight_decay: of AdamW (Loshchilov and Hutter 2019).
-        freeze_embeddings: True keeps the vectors of the word pieces as they were pretrained: half of a small encoder.
+        freeze_embeddings: True keeps the vectors of the tokens as they were pretrained: half of a small encoder.
         adapter: LoRA(rank=16), or a dict of its settings, trains low-rank factors beside the encoder's linear layers
             and the head (Hu et al. 2021; `adapters.LoRA`); the rest stays as it was pretrained. None trains all.
         loss: a function (logits, targets) -> scalar tensor, to replace (binary) cross-entropy. Logits are float32 of
@@ -163,7 +163,7 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
 
     @torch.inference_mode()
     def logits(self, texts: Iterable[str]) -> np.ndarray:
-        """Scores before softmax or sigmoid, float32, shape (texts, classes). Texts are cut at `max_length` tokens.
+        """Scores before softmax or sigmoid, float32, shape (texts, classes); tokens after `max_length` are not read.
 
         Raises NotFittedError before `fit`, TypeError or ValueError if a text is missing, blank or not a string.
         """
@@ -293,7 +293,7 @@ class TransformerClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"max_length={settings['max_length']} is too long: {self.model} reads at most {limit} tokens."
             )
-        tokenizer.model_max_length = settings["max_length"]  # stored with it: where transformers' own pipeline will cut
+        tokenizer.model_max_length = settings["max_length"]  # stored: where transformers' own pipeline truncates
         if settings["freeze_embeddings"]:
             model.get_input_embeddings().requires_grad_(False)
         return model, tokenizer, sorted({weight.rpartition(".")[0] for weight in info["missing_keys"]})

@@ -120,7 +120,7 @@ def head_kinds(seen: Attention) -> dict[str, int]:
     """How many heads spend more than half their attention on one thing, the first that fits, by what it is."""
     weights = seen.weights.reshape(-1, *seen.weights.shape[2:])
     tokens = range(len(seen.tokens))
-    special = np.array([seen.special[at] and at != seen.cut for at in tokens])
+    special = np.array([seen.special[at] and at != seen.truncated_at for at in tokens])
     looking = ~special  # where a special token looks says little
     shares = {
         "at the special tokens": weights[:, looking][:, :, special].sum(axis=2).mean(axis=1),

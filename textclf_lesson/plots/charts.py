@@ -147,7 +147,7 @@ def quality_against(table: pd.DataFrame, x: str, label: str, alt: str) -> None:
             marker=MARKERS[number % len(MARKERS)], color=PALETTE[number % len(PALETTE)],
             linestyle="none", capsize=3, label=model,
         )  # fmt: skip
-    axis.set(title="Is the better model worth its price?", xlabel=f"{label} (logarithmic)", ylabel="accuracy")
+    axis.set(title="Is the better model worth its cost?", xlabel=f"{label} (logarithmic)", ylabel="accuracy")
     _log_with_plain_numbers(axis)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     show(fig, alt)

@@ -90,7 +90,7 @@ class Model:
             results = [{"labels": [n for n in s if s[n] >= self.thresholds[n]], "scores": s} for s in every]
         else:
             results = [{"label": (best := max(s, key=s.get)), "confidence": s[best], "scores": s} for s in every]
-        return [result | {"truncated": cut} for result, cut in zip(results, truncated, strict=True)]
+        return [result | {"truncated": flag} for result, flag in zip(results, truncated, strict=True)]
 
     def _probabilities(self, windows: list[list[Encoding]]) -> np.ndarray:
         """Shape (texts, labels). A pass pads to the longest window in it, so it is given windows of like length."""

@@ -64,62 +64,33 @@ def load(
 
 
 async def _caller(url: str, left: Iterator[tuple[int, str]], result: Load, on_answer: Callable) -> None:
-    """One connection after the other, for a server may close the one it has."""
-    loop, place = asyncio.get_running_loop(), urlsplit(url)
+    """One connection after the other, for a server may close the one it has. A bare HTTP client, so that a measurement
+    is of the server and not of a library."""
+    place = urlsplit(url)
     while True:
-        line = _Line(left, result, on_answer)
         try:
-            await loop.create_connection(lambda line=line: line, place.hostname, place.port)
+            reader, writer = await asyncio.open_connection(place.hostname, place.port)
         except OSError:
             result.refused += 1
             return
-        await line.closed
-        if line.is_done:
-            return
-
-
-class _Line(asyncio.Protocol):
-    """One connection: a bare HTTP client, so that a measurement is of the server and not of a library."""
-
-    def __init__(self, left: Iterator[tuple[int, str]], result: Load, on_answer: Callable) -> None:
-        self.left, self.result, self.on_answer = left, result, on_answer
-        self.closed = asyncio.get_running_loop().create_future()
-        self.waiting, self.is_done, self.buffer = False, False, b""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-        self._send()
-
-    def _send(self) -> None:
-        self.position, text = next(self.left, (None, ""))
-        if self.position is None:
-            self.is_done = True
-            self.transport.close()
-            return
-        body = json.dumps({"text": text}).encode()
-        fields = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-        head = f"POST /classify HTTP/1.1\r\n{fields}\r\n\r\n"
-        self.waiting, self.buffer, self.began = True, b"", time.perf_counter()
-        self.transport.write(head.encode() + body)
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        head, end, body = self.buffer.partition(b"\r\n\r\n")
-        if not end:
-            return
-        status, _, fields = head.partition(b"\r\n")
-        headers = http.client.parse_headers(io.BytesIO(fields + b"\r\n\r\n"))
-        if len(body) < int(headers["content-length"]):
-            return
-        self.waiting = False
-        self.result.latencies.append(time.perf_counter() - self.began)
-        self.result.answers.append((self.position, int(status.split()[1]), json.loads(body)))
-        self.on_answer(len(self.result.answers))
-        if headers.get("connection", "").lower() == "close":
-            self.transport.close()
-        else:
-            self._send()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.result.unanswered += self.waiting
-        self.closed.set_result(None)
+        is_open = True
+        try:
+            while is_open:
+                position, text = next(left, (None, ""))
+                if position is None:
+                    return
+                body = json.dumps({"text": text}).encode()
+                fields = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+                began = time.perf_counter()
+                writer.write(f"POST /classify HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body)
+                status, _, fields = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
+                headers = http.client.parse_headers(io.BytesIO(fields))
+                answer = await reader.readexactly(int(headers["content-length"]))
+                result.latencies.append(time.perf_counter() - began)
+                result.answers.append((position, int(status.split()[1]), json.loads(answer)))
+                on_answer(len(result.answers))
+                is_open = headers.get("connection", "").lower() != "close"
+        except (OSError, asyncio.IncompleteReadError):
+            result.unanswered += 1
+        finally:
+            writer.close()

@@ -76,8 +76,8 @@ class Question(BaseModel):
     def read(cls, body: bytes, media_type: str = "") -> Self:
         """From the body of a request and its Content-Type.
 
-        A byte order mark is skipped. Half of a surrogate pair, left where a text was cut inside an emoji, becomes "?",
-        as in every classifier of this course.
+        A byte order mark is skipped. Half of a surrogate pair, left where a text was split inside an emoji, becomes
+        "?", as in every classifier of this course.
 
         Raises Refusal with the first thing wrong: 415 for a body that is compressed, in another encoding than UTF-8, or
         in another format than JSON; 422 for JSON that asks nothing.

@@ -1,4 +1,4 @@
-"""Which pieces of a tokeniser make up which word: BERT's "##", RoBERTa's "Ġ" and SentencePiece's "▁" alike."""
+"""Which tokens make up which word: BERT's "##", RoBERTa's "Ġ" and SentencePiece's "▁" alike."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def berts_words(tokens: list[str]) -> list[str | None]:
     begins: list[str | None] = []
     for at, token in enumerate(tokens):
         end = next((end for end in range(at + 1, len(tokens)) if not tokens[end].startswith("##")), len(tokens))
-        word = token + "".join(piece.removeprefix("##") for piece in tokens[at + 1 : end])
+        word = token + "".join(part.removeprefix("##") for part in tokens[at + 1 : end])
         begins.append(None if token.startswith("##") and at else word)
     return begins
 
@@ -33,6 +33,6 @@ def words(tokenizer: PreTrainedTokenizerBase, inputs: Any, text: str, places: li
             starts.append(at)
     begins: list[str | None] = [None] * len(tokens)
     for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
-        pieces = tokens[start:end]
-        begins[start] = tokenizer.convert_tokens_to_string(pieces).strip() or "".join(pieces)
+        parts = tokens[start:end]
+        begins[start] = tokenizer.convert_tokens_to_string(parts).strip() or "".join(parts)
     return begins
