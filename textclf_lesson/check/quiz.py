@@ -2,7 +2,7 @@
 
 [[question]]
 name = "leak"
-ask = "Which of these lets the test whisper to the model?"
+ask = "Through which of these does the test leak to the model?"
 
 [[question.option]]
 text = "Fitting the vectoriser on all texts, then splitting"
@@ -38,12 +38,17 @@ def questions(lesson: str) -> None:
     """Show the quiz of a lesson ("01") below the cell."""
     from IPython.display import display
 
+    text = as_markdown(lesson)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def as_markdown(lesson: str) -> str:
+    """The questions of a lesson ("01") and their lettered options, without the answers."""
     lines = []
     for question in questions_of(lesson):
         lines += [f"**{question['name']}**: {question['ask']}", ""]
         lines += [f"- ({letter}) {o['text']}" for letter, o in zip(LETTERS, question["option"], strict=False)] + [""]
-    text = "\n".join(lines)
-    display({"text/markdown": text, "text/plain": text}, raw=True)
+    return "\n".join(lines)
 
 
 @item

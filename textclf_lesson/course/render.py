@@ -41,19 +41,19 @@ def to_html(notebook: NotebookNode, title: str) -> str:
 
 class _Renderer(IPythonRenderer):
     def inline_math(self, body: str) -> str:
-        return _mathml(body, "inline")
+        return mathml(body, "inline")
 
     def block_math(self, body: str) -> str:
-        return _mathml(body, "block")
+        return mathml(body, "block")
 
     def latex_environment(self, name: str, body: str) -> str:
-        return _mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+        return mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         """Links to other lessons lead to their pages beside this one; a term shows its definition on hover."""
         page, _, term = url.partition("#")
         if page == "../docs/glossary.md" and not title:
-            title = _definitions().get(term)
+            title = definitions().get(term)
         lesson, suffix, anchor = url.partition(".ipynb")
         here = suffix and "/" not in lesson
         return super().link(text, f"{lesson}.html{anchor}" if here else url, title)
@@ -66,15 +66,21 @@ class _Exporter(HTMLExporter):
 
 
 @functools.cache
-def _definitions() -> dict[str, str]:
+def definitions() -> dict[str, str]:
     """The glossary's definitions by anchor; none where the package stands without the course's repository."""
     if not GLOSSARY.is_file():
         return {}
     terms = tomllib.loads(GLOSSARY.read_text(encoding="utf-8"))["term"]
-    return {re.sub(r"[^\w -]", "", t["term"].lower()).replace(" ", "-"): t["definition"] for t in terms}
+    return {anchor(term["term"]): term["definition"] for term in terms}
 
 
-def _mathml(latex: str, display: str) -> str:
+def anchor(heading: str) -> str:
+    """What a link to this heading ends in, as GitHub and the web book make it: "F1 (macro)" is at #f1-macro."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def mathml(latex: str, display: str) -> str:
+    """A formula as MathML, `display` "inline" or "block"; one that cannot be read stays as LaTeX, shown as code."""
     try:
         return convert(latex, display=display)
     except Exception:  # latex2mathml's errors share no base class
