@@ -70,6 +70,9 @@ class Asset:
     """Data or weights: what lessons ask for. `size` is bytes in the cache.
 
     sets: the data sets in it (`data.load`), where their names are not its own.
+
+    >>> catalog()["newsgroups-reuters"].sets
+    ['newsgroups', 'reuters-r8', 'reuters-r52']
     """
 
     name: str

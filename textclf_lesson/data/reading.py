@@ -30,6 +30,12 @@ class Splits(datasets.DatasetDict):
             as an editor counts; the row from 0 for Parquet, arrays and objects; the file for a folder of texts),
             `reason`, and `row`, the cells by column name, or the line as it stands.
         notes: list of str, what one should know and `read` has printed.
+
+    >>> table = pd.DataFrame({"text": ["A fine film.", "Dull.", "So dull.", " "], "label": ["yes", "no", "no", "no"]})
+    >>> splits = read(table)
+    the DataFrame: train ...; 1 rows are put aside in .rejected: 1 × the text is blank (first: row 3)...
+    >>> splits.rejected["reason"].tolist()
+    ['the text is blank']
     """
 
     rejected: pd.DataFrame
