@@ -165,10 +165,10 @@ def by_a_table(truth, probability, k):
 
 
 def _decision(ship="letters", how="misspelt", turn=1, megabytes=None):
-    truth, said = items._predictions()
+    truth, predictions = items._predictions()
     found = {}
     for key, (a, b) in {"over_words": ("words", "letters"), "both_over_it": ("letters", "both")}.items():
-        gain = metrics.difference(truth, said[a, how], said[b, how])
+        gain = metrics.difference(truth, predictions[a, how], predictions[b, how])
         found[key] = (gain.low, gain.high)[::turn]
     return {"ship": ship, **found, "megabytes": megabytes or items._megabytes(ship)}
 

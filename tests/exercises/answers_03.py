@@ -196,17 +196,17 @@ def a_bootstrap_of_ones_own(model, cutoff, texts, truth):
     small, rng = model.quantize(cutoff=cutoff), np.random.default_rng(7)
     before, after = model.predict(texts), small.predict(texts)
     draws = rng.integers(0, len(truth), size=(500, len(truth)))
-    scores = [[f1_score(truth[d], said[d], average="macro") for said in (before, after)] for d in draws]
+    scores = [[f1_score(truth[d], predictions[d], average="macro") for predictions in (before, after)] for d in draws]
     low, high = np.quantile(np.diff(scores, axis=1), [0.025, 0.975])
     return {"mb": round(baselines.size_bytes(small) / 1e6, 3), "low": low, "high": high}
 
 
 def _decision(night="TF-IDF, subwords", stream="fastText, subwords", turn=1):
-    truth, said = items._shop()
+    truth, predictions = items._shop()
     found = {}
     pairs = {"subwords_gain": ("fastText, words", "fastText, subwords"), "night_gain": (stream, night)}
     for key, (a, b) in pairs.items():
-        gain = metrics.difference(truth, said[a], said[b])
+        gain = metrics.difference(truth, predictions[a], predictions[b])
         found[key] = (gain.low, gain.high) if turn == 1 else (-gain.high, -gain.low)
     return {"night": night, "stream": stream, **found}
 

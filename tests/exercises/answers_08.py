@@ -140,7 +140,7 @@ def _decision(decision="collect", kept=lambda rows: (rows["split"] == "test_natu
     rows = items._rows()
     rows = rows[kept(rows)]
     found = {
-        key: items._interval(rows[rows["mention"] == said]) for key, said in [("mention", True), ("others", False)]
+        key: items._interval(rows[rows["mention"] == value]) for key, value in [("mention", True), ("others", False)]
     }
     return {"decision": decision, **found}
 
@@ -196,7 +196,7 @@ def counts_what_was_missed_before(predict, texts, attack):
 
 @wrong("failure_rate", "they make the model look robust")
 def counts_what_did_not_change(predict, texts, attack):
-    found = [text for text, said in zip(texts, predict(texts), strict=True) if said]
+    found = [text for text, value in zip(texts, predict(texts), strict=True) if value]
     return 1 - np.mean(predict([attack(text) for text in found]))
 
 

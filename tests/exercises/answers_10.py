@@ -218,8 +218,8 @@ def prices_swapped(fixed, texts, answer, price_in, price_out, labels):
 
 @wrong("bill", "of a *million*")
 def price_of_one_token(fixed, texts, answer, *prices):
-    said = _bill(fixed * len(texts) + texts.sum(), answer * len(texts), len(texts), *prices)
-    return said | {"money": said["money"] * 1e6}
+    amount = _bill(fixed * len(texts) + texts.sum(), answer * len(texts), len(texts), *prices)
+    return amount | {"money": amount["money"] * 1e6}
 
 
 @wrong("bill", "return a number of texts")

@@ -171,8 +171,8 @@ def with_torch(matrix):
 
 
 def _decision(bits=4, **other):
-    _, said = items._predictions()
-    changed = (said[bits] != said[32]).mean()
+    _, predictions = items._predictions()
+    changed = (predictions[bits] != predictions[32]).mean()
     return {"bits": bits, "lost": items._lost(bits), "changed": changed} | other
 
 
@@ -204,14 +204,18 @@ def floats_minus_few_bits():
 
 @wrong("how_few_bits", "the change of the *accuracy*")
 def labels_as_the_accuracy_tells():
-    truth, said = items._predictions()
-    return _decision(changed=abs((said[4] == truth).mean() - (said[32] == truth).mean()))
+    truth, predictions = items._predictions()
+    return _decision(changed=abs((predictions[4] == truth).mean() - (predictions[32] == truth).mean()))
 
 
 @right("how_few_bits")
 def rounded():
-    said = _decision()
-    return {"bits": 4.0, "lost": [round(end, 3) for end in said["lost"]], "changed": round(said["changed"], 3)}
+    predictions = _decision()
+    return {
+        "bits": 4.0,
+        "lost": [round(end, 3) for end in predictions["lost"]],
+        "changed": round(predictions["changed"], 3),
+    }
 
 
 @wrong("on_your_mix", "the mean of the factors")

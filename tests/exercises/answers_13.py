@@ -62,7 +62,7 @@ def cuts_at_zero(now, before, reference):
 
 @right("drift")
 def with_scipy(now, before, reference):
-    anew = any(now[label] < said for label, said in before.items())
+    anew = any(now[label] < counted for label, counted in before.items())
     new = [now[label] - (0 if anew else before.get(label, 0)) for label in reference]
     return entropy(monitor.smooth(new), monitor.smooth([*reference.values()]))
 

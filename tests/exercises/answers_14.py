@@ -134,8 +134,8 @@ def step_by_step(levels, limit):
 
 def _decision(**other):
     first, then = items._gains()
-    said = {"first": "model", "first_gain": first["model"], "second": "labels", "second_gain": then["labels"]}
-    return said | other
+    decision = {"first": "model", "first_gain": first["model"], "second": "labels", "second_gain": then["labels"]}
+    return decision | other
 
 
 @wrong("two_weeks", "other two steps")

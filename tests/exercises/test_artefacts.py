@@ -37,16 +37,16 @@ def good(tmp_path_factory):
     rows = ex15.comments()["validation"].head(300)
     model = export.to_onnx(checkpoints.load("toxicity"), folder / "model", texts=rows["text"].head(5))
     served = OnnxClassifier(model)
-    cuts = thresholds.tune(rows[LABELS], served.predict_proba(rows["text"]), LABELS, min_support=1)
-    (model / "thresholds.json").write_text(json.dumps(cuts.to_dict()), encoding="utf-8")
-    write_predictions(folder, served.predict_proba(ex15.held_out()["text"]), cuts)
+    tuned = thresholds.tune(rows[LABELS], served.predict_proba(rows["text"]), LABELS, min_support=1)
+    (model / "thresholds.json").write_text(json.dumps(tuned.to_dict()), encoding="utf-8")
+    write_predictions(folder, served.predict_proba(ex15.held_out()["text"]), tuned)
     return folder
 
 
-def write_predictions(folder, probability, cuts):
+def write_predictions(folder, probability, tuned):
     table = pd.DataFrame(probability, columns=LABELS)
     table.insert(0, "id", ex15.held_out()["id"])
-    yes = pd.DataFrame(cuts.apply(probability), columns=[f"{label}_yes" for label in LABELS])
+    yes = pd.DataFrame(tuned.apply(probability), columns=[f"{label}_yes" for label in LABELS])
     pd.concat([table, yes], axis=1).to_csv(folder / "predictions.csv", index=False)
 
 
@@ -255,8 +255,8 @@ def test_a_file_of_a_model_in_eight_bits_is_told_why_it_differs(good, copy):
 
     def service(texts):
         rows = [answers[text] for text in texts]
-        said = [[label for label in LABELS if row[f"{label}_yes"]] for row in rows]
-        return [{"labels": s, "scores": {n: row[n] for n in LABELS}} for s, row in zip(said, rows, strict=True)]
+        own_labels = [[label for label in LABELS if row[f"{label}_yes"]] for row in rows]
+        return [{"labels": s, "scores": {n: row[n] for n in LABELS}} for s, row in zip(own_labels, rows, strict=True)]
 
     with pytest.raises(CheckFailed, match="is it the model in eight bits"):
         ex15.served_model(service, predictions=Artefacts(copy, Sandbox()).predictions)

@@ -188,9 +188,9 @@ def test_every_wrong_option_gets_its_own_explanation(lesson):
     for question in asked:
         for letter, option in zip(LETTERS, question["option"], strict=False):
             if not option.get("right"):
-                said = key | {question["name"]: letter}
+                given = key | {question["name"]: letter}
                 with pytest.raises(CheckFailed) as failed:
-                    quiz(lambda said=said: said, lesson=lesson)
+                    quiz(lambda given=given: given, lesson=lesson)
                 assert option["why"] in str(failed.value)
 
 

@@ -31,8 +31,8 @@ def objective_of(item: str, nb: nbformat.NotebookNode) -> str:
     """What the text above an item's cell says the learner practises."""
     found = ""
     for cell in nb.cells:
-        if cell.cell_type == "markdown" and (said := re.search(r"^\*Objective: (.*?)\.\*$", cell.source, re.M)):
-            found = said[1]
+        if cell.cell_type == "markdown" and (found_line := re.search(r"^\*Objective: (.*?)\.\*$", cell.source, re.M)):
+            found = found_line[1]
         if cell.metadata.get("nbgrader", {}).get("grade_id") in (item, f"{item}_check"):
             return found
     raise LookupError(item)

@@ -370,11 +370,11 @@ def test_ctrl_c_loses_no_finished_row(tmp_path):
             assert child.poll() is None
             time.sleep(0.05)
         child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=60)
+        _, printed = child.communicate(timeout=60)
         server.behaviours = ["ok"]
         llm = classifier(server, cache=file)
         llm.predict(TEXTS)
-    assert "KeyboardInterrupt" in said
+    assert "KeyboardInterrupt" in printed
     assert llm.usage.from_cache == 1
 
 

@@ -98,18 +98,18 @@ def test_of_several_labels_those_above_their_thresholds(tagger, tagging, texts):
     empty = tagger.post("/classify", json={"text": "the"}).json()
     assert [answer["labels"] for answer in answers] == expected
     assert tagger.get("/model").json()["thresholds"] == model.thresholds
-    said, gained = [*expected, empty["labels"]], gains(tagger, before)
+    predicted, gained = [*expected, empty["labels"]], gains(tagger, before)
     for label in ("negative", "positive"):
-        assert gained[f'textclf_predictions_total{{label="{label}"}}'] == sum(label in own for own in said) > 0
-    assert gained['textclf_predictions_total{label="(none)"}'] == said.count([])
+        assert gained[f'textclf_predictions_total{{label="{label}"}}'] == sum(label in own for own in predicted) > 0
+    assert gained['textclf_predictions_total{label="(none)"}'] == predicted.count([])
 
 
 @pytest.mark.parametrize("names", [["(none)", "b"], ["((none))", "(none)"], ["none", "(None)"]])
 def test_a_label_that_is_called_none_is_not_none_of_the_labels(tagging, texts, tmp_path, names):
     folder = renamed(tagging, tmp_path / "model", names)
-    cuts = json.loads((tagging / "thresholds.json").read_text())
+    kept = json.loads((tagging / "thresholds.json").read_text())
     (folder / "thresholds.json").unlink()
-    (folder / "thresholds.json").write_text(json.dumps(dict(zip(names, cuts.values(), strict=True))))
+    (folder / "thresholds.json").write_text(json.dumps(dict(zip(names, kept.values(), strict=True))))
     log = tmp_path / "log.csv"
     with serve.running(folder, log=log) as url, httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
         answers = client.post("/classify", json={"texts": [*texts[:60], "the"]}).json()["results"]
@@ -485,9 +485,9 @@ def test_the_log_holds_time_label_confidence_and_version_and_no_text(folder, tmp
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_second_server_on_a_port_is_told_so(service, folder, workers):
     port = str(service.base_url.port)
-    said = failure("--model", folder, "--port", port, "--workers", workers)
-    assert said.startswith(f"Port {port} of 127.0.0.1 cannot be opened") and "--port 0" in said
-    assert len(said.splitlines()) == 1
+    printed = failure("--model", folder, "--port", port, "--workers", workers)
+    assert printed.startswith(f"Port {port} of 127.0.0.1 cannot be opened") and "--port 0" in printed
+    assert len(printed.splitlines()) == 1
     assert service.get("/healthz").status_code == 200
 
 
@@ -496,8 +496,8 @@ def test_a_folder_that_cannot_be_served_is_refused(folder, tmp_path):
     (lacking / "config.json").unlink()
     with pytest.raises(ModelError, match=r"lacks config\.json"):
         create_app(lacking)
-    said = failure("--model", lacking)
-    assert "lacks config.json" in said and len(said.splitlines()) == 1
+    printed = failure("--model", lacking)
+    assert "lacks config.json" in printed and len(printed.splitlines()) == 1
     other = copy(folder, tmp_path / "other", textclf_lesson={}, id2label={"0": "a", "1": "b", "2": "c"})
     assert "names 3 labels in config.json, but its model gives 2" in failure("--model", other, "--workers", "2")
     pickled = copy(folder, tmp_path / "pickled")

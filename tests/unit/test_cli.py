@@ -65,8 +65,8 @@ def test_without_a_name_the_notebooks_that_are_there_decide(films, tmp_path):
 
 def test_one_that_fails_does_not_stop_the_others(films):
     (films.folder / "film-1.0-py3-none-any.whl").unlink()
-    said = textclf("fetch", code=1)
-    assert "'films' could not be fetched" in said and cache.is_ready("news")
+    shown = textclf("fetch", code=1)
+    assert "'films' could not be fetched" in shown and cache.is_ready("news")
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_a_name_or_lesson_that_is_not_there_fetches_nothing(films, arguments, to
 
 
 def test_list_shows_all_and_fetches_nothing(films):
-    said = textclf("fetch", "--list")
-    assert re.search(r"films +0\.0 MB  not cached  lessons 02", said) and "Licence: MIT" in said
-    assert re.search(r"news .*lessons 05", said) and str(films.home) in said
+    shown = textclf("fetch", "--list")
+    assert re.search(r"films +0\.0 MB  not cached  lessons 02", shown) and "Licence: MIT" in shown
+    assert re.search(r"news .*lessons 05", shown) and str(films.home) in shown
     assert "news" not in textclf("fetch", "--list", "--lesson", "2")
     assert films.cached() == {}
     textclf("fetch", "films")
@@ -99,8 +99,8 @@ def test_verify_mends_what_changed_and_only_that(films):
     news, broken = (films.home / "assets" / path for path in ("news/news.txt", "films/films.txt"))
     broken.write_bytes(OTHER)
     before = news.stat().st_mtime_ns
-    said = textclf("fetch", "--verify")
-    assert f"✗ {broken} has been changed." in said and "✓ films" in said and "✓ news is as" in said
+    shown = textclf("fetch", "--verify")
+    assert f"✗ {broken} has been changed." in shown and "✓ films" in shown and "✓ news is as" in shown
     assert digest(broken.read_bytes()) == digest(TEXT) and news.stat().st_mtime_ns == before
 
 
@@ -227,9 +227,9 @@ def test_doctor_describes_the_machine_and_misses_nothing_when_all_is_well(films)
 
 
 def test_doctor_names_what_is_missing_for_the_lesson_and_nothing_else(films):
-    said = textclf("doctor", "--lesson", "2", code=1)
-    assert said.startswith("✗ films: Texts of films (0 MB to download)\n  → `textclf fetch films`\nThis machine: ")
-    assert "Nothing is missing" not in said and said.count("✗") == 1
+    shown = textclf("doctor", "--lesson", "2", code=1)
+    assert shown.startswith("✗ films: Texts of films (0 MB to download)\n  → `textclf fetch films`\nThis machine: ")
+    assert "Nothing is missing" not in shown and shown.count("✗") == 1
 
 
 def test_doctor_says_which_wait_holds_here(films, monkeypatch):
@@ -250,8 +250,8 @@ def test_doctor_warns_if_the_free_memory_is_less_than_a_lesson_needs(films, tmp_
     columns = {"02_two": {"with_amx": measured | {"peak_mb": 900}}, "03_three": {"without_amx": measured}}
     columns["02_two"]["without_amx"] = measured | {"peak_mb": 10**9}
     (tmp_path / "docs" / "timings.json").write_text(json.dumps({"lessons": columns}))
-    said = textclf("doctor", "--lesson", "2")
-    assert re.search(r"⚠ Only [\d.]+ GB of memory are free, and lesson 02 needs 1000000.0 GB: close other", said)
+    shown = textclf("doctor", "--lesson", "2")
+    assert re.search(r"⚠ Only [\d.]+ GB of memory are free, and lesson 02 needs 1000000.0 GB: close other", shown)
     assert "⚠ Only" not in textclf("doctor", "--lesson", "3")
 
 
@@ -292,9 +292,9 @@ def test_run_executes_the_lessons_asked_for(films, tmp_path):
     measured = {"processor": "Some Processor", "cores": 2, "wait_s": 100.0, "longest_cell_s": 1.0}
     entry = {"with_amx": measured, "without_amx": measured}
     (tmp_path / "docs" / "timings.json").write_text(json.dumps({"lessons": {"02_two": entry, "03_three": entry}}))
-    said = textclf("run", "2", "--out", "out")
-    assert said.index("  02_two  2 min\n") < said.index("  together  2 min\n") < said.index("02_two ok after ")
-    assert "  03_three" not in said and "  measured on 2 cores of Some Processor\n" in said
+    shown = textclf("run", "2", "--out", "out")
+    assert shown.index("  02_two  2 min\n") < shown.index("  together  2 min\n") < shown.index("02_two ok after ")
+    assert "  03_three" not in shown and "  measured on 2 cores of Some Processor\n" in shown
     assert sorted(path.name for path in (tmp_path / "out").glob("*.ipynb")) == ["02_two.ipynb"]
     assert "✓ 02_two.ipynb ran" in (tmp_path / "out" / "02_two.ipynb").read_text()
 

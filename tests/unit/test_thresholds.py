@@ -27,17 +27,17 @@ def comments():
 
 
 def best_f1(truth, scores):
-    said = scores >= np.unique(scores)[:, None]
-    return max(2 * (said & (truth == 1)).sum(axis=1) / (said.sum(axis=1) + truth.sum()))
+    predictions = scores >= np.unique(scores)[:, None]
+    return max(2 * (predictions & (truth == 1)).sum(axis=1) / (predictions.sum(axis=1) + truth.sum()))
 
 
 def test_no_cut_is_better(comments):
     truth, probabilities = comments
-    cuts = tune(truth, probabilities, data.TOXICITY)
+    tuned = tune(truth, probabilities, data.TOXICITY)
     for at, label in enumerate(data.TOXICITY):
-        found = f1_score(truth[label], cuts.apply(probabilities)[:, at])
+        found = f1_score(truth[label], tuned.apply(probabilities)[:, at])
         assert found == pytest.approx(best_f1(truth[label].to_numpy(), probabilities[:, at]))
-    better = f1_score(truth, cuts.apply(probabilities), average="macro")
+    better = f1_score(truth, tuned.apply(probabilities), average="macro")
     assert better > f1_score(truth, probabilities >= 0.5, average="macro") + 0.1
 
 
@@ -47,22 +47,22 @@ def test_ties_and_ends_are_cut_right_too(rows):
     truth, scores = np.array([is_yes for is_yes, _ in rows]), np.array([score / 20 for _, score in rows])
     if not 0 < truth.sum() < len(truth):
         return
-    cuts = tune(truth[:, None], scores[:, None], ["x"], min_support=1)
-    found = f1_score(truth, cuts.apply(scores[:, None])[:, 0])
+    tuned = tune(truth[:, None], scores[:, None], ["x"], min_support=1)
+    found = f1_score(truth, tuned.apply(scores[:, None])[:, 0])
     assert found == pytest.approx(best_f1(truth, scores))
 
 
 def test_the_cut_lies_half_way_between_two_scores():
-    cuts = tune([[0], [1], [1]], [[0.2], [0.6], [0.9]], ["x"], min_support=1)
-    assert cuts.by_label == {"x": pytest.approx(0.4)}
+    tuned = tune([[0], [1], [1]], [[0.2], [0.6], [0.9]], ["x"], min_support=1)
+    assert tuned.by_label == {"x": pytest.approx(0.4)}
 
 
 def test_a_label_with_too_few_positives_keeps_one_half_and_is_named(comments):
     truth, probabilities = comments
     rare = truth.assign(threat=np.where(truth["threat"].cumsum() <= 19, truth["threat"], 0))
     with pytest.warns(UserWarning, match=r"fewer than 20 of a kind: threat \(19\). They keep 0.5."):
-        cuts = tune(rare, probabilities, data.TOXICITY)
-    assert cuts["threat"] == 0.5 != cuts["toxic"]
+        tuned = tune(rare, probabilities, data.TOXICITY)
+    assert tuned["threat"] == 0.5 != tuned["toxic"]
     with pytest.warns(UserWarning, match=r"threat \(0\)"):
         assert tune(truth.assign(threat=0), probabilities, data.TOXICITY)["threat"] == 0.5
 
@@ -74,18 +74,18 @@ def test_without_rows_there_is_nothing_to_tune():
 
 def test_they_survive_json(comments):
     truth, probabilities = comments
-    cuts = tune(truth, probabilities, data.TOXICITY)
-    again = Thresholds.from_dict(json.loads(json.dumps(cuts.to_dict())))
-    np.testing.assert_array_equal(again.apply(probabilities), cuts.apply(probabilities))
+    tuned = tune(truth, probabilities, data.TOXICITY)
+    again = Thresholds.from_dict(json.loads(json.dumps(tuned.to_dict())))
+    np.testing.assert_array_equal(again.apply(probabilities), tuned.apply(probabilities))
 
 
 def test_columns_in_another_order_are_refused(comments):
     truth, probabilities = comments
     named = pd.DataFrame(probabilities, columns=data.TOXICITY)
-    cuts = tune(truth, named, data.TOXICITY)
-    np.testing.assert_array_equal(cuts.apply(named), cuts.apply(probabilities))
+    tuned = tune(truth, named, data.TOXICITY)
+    np.testing.assert_array_equal(tuned.apply(named), tuned.apply(probabilities))
     with pytest.raises(ValueError, match=r"The probabilities are of \['identity_hate'"):
-        cuts.apply(named[data.TOXICITY[::-1]])
+        tuned.apply(named[data.TOXICITY[::-1]])
 
 
 YES, HALF = np.array([[0, 1], [1, 0]]), np.full((2, 2), 0.5)
