@@ -21,7 +21,7 @@ PRACTICAL = 15  # an exercise without a lesson
 NOTEBOOKS = Path("notebooks")
 
 # What terminals that know only ASCII, or Latin-1, are shown. The grader's signs must stay apart.
-PLAIN = {"✓": "+", "◐": "~", "✗": "x", "○": "o", "–": "-", "■": "#", "…": "...", "·": "-", "→": "->"}
+PLAIN = {"✓": "+", "◐": "~", "✗": "x", "○": "o", "–": "-", "■": "#", "…": "...", "·": "-", "→": "->", "✎": "@"}
 PLAIN |= {"−": "-", "’": "'"}
 
 
@@ -338,6 +338,30 @@ def grade(
     seconds: Annotated[float, typer.Option(min=1, help="What a cell, and each item's check, may take.")] = 120,
     memory: Annotated[float, typer.Option(min=0.5, help="What a submission may use, in GB.")] = 6,
     solutions: Annotated[Path, typer.Option(help="Where the assignments' solutions lie.")] = Path("solutions"),
+    roster: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="The class's list: a column `id`, best a name and an address too."),
+    ] = None,
+    due: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="With a time zone: '2026-11-20 23:59 Europe/Berlin'. Lateness is marked."),
+    ] = None,
+    extensions: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Columns `id` and `due`: who was given more time.")
+    ] = None,
+    marks: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Marks given by hand, and comments: `id`, `memo (6)`, `comment`.")
+    ] = None,
+    feedback: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a page for each learner there, a new folder.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Enter the points into this export of Moodle or Canvas.")
+    ] = None,
+    column: Annotated[str | None, typer.Option(metavar="NAME", help="Its column for the points.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The column by which --into, or else --roster, knows students.")
+    ] = None,
 ) -> None:
     """Grade a submission, or a class's folder of them: points, verdict and hint for each item.
 
@@ -348,6 +372,8 @@ def grade(
     from textclf_lesson.grade import command
 
     options = {"solutions": solutions, "seconds": seconds, "memory": memory, "assignment": assignment, "jobs": jobs}
+    options |= {"roster": roster, "due": due, "extensions": extensions, "marks": marks, "feedback": feedback}
+    options |= {"into": into, "column": column, "id_column": id_column}
     raise typer.Exit(command.run(submission, **options, json_out=json, html_out=html))
 
 

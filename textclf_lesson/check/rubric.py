@@ -5,6 +5,7 @@ name = "verdicts"
 points = 4
 earns = "each label's verdict follows from its whole interval"
 artefact = true  # answered by a file that is handed in, and not by a function
+by_hand = true   # marked by a teacher, and by no check
 """
 
 import tomllib
@@ -15,12 +16,12 @@ from typing import Any
 
 @cache
 def rubric_of(lesson: str) -> list[dict[str, Any]]:
-    """The items of a practical ("15"), each with `name`, `points`, `earns`, `artefact`; none for other lessons."""
+    """The items of a practical ("15"), each with `name`, `points`, `earns`, `artefact`, `by_hand`; none for other lessons."""
     path = resources.files(__package__).joinpath("rubrics", f"{lesson}.toml")
     if not path.is_file():
         return []
     items = tomllib.loads(path.read_text(encoding="utf-8"))["item"]
-    return [{"artefact": False} | entry for entry in items]
+    return [{"artefact": False, "by_hand": False} | entry for entry in items]
 
 
 def rubric(lesson: str) -> None:

@@ -12,5 +12,17 @@ from textclf_lesson.base import extras
 extras.needs("grade", "IPython")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["artefacts", "assignment", "classroom", "command", "marking", "sandbox", "sitting", "summary"]
+    __name__,
+    submodules=[
+        "artefacts",
+        "assignment",
+        "classroom",
+        "command",
+        "feedback",
+        "marking",
+        "register",
+        "sandbox",
+        "sitting",
+        "summary",
+    ],
 )

@@ -48,12 +48,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The items of one notebook in `solutions/`, in order. `blanks` are the grade ids of the cells to fill in."""
+    """The items of one notebook in `solutions/`, in order. `blanks` are the grade ids of the cells to fill in.
+
+    `by_hand`: the rows of its rubric that a teacher marks, and no test.
+    """
 
     name: str
     items: tuple[Item, ...]
     blanks: tuple[str, ...]
     title: str = ""
+    by_hand: tuple[Item, ...] = ()
 
     @property
     def points(self) -> float:
@@ -95,14 +99,19 @@ def _assignment(path: Path) -> Assignment:
     # The notebook imports `check` in its first cell. To ask a submission for it would be to let it check itself.
     head = f"from textclf_lesson.check import {exercise} as check\n" * (exercise in check.EXERCISES)
     rubric = {entry["name"]: entry for entry in rubric_of(path.stem[:2])}
+    by_hand = {name: float(entry["points"]) for name, entry in rubric.items() if entry["by_hand"]}
     for cell, marks in cells:
         if marks.get("grade"):
             name = marks["grade_id"].removesuffix("_check")
             entry = {"points": marks["points"], "artefact": False} | rubric.get(name, {})
+            if name in by_hand or cell.get("cell_type") != "code":  # as nbgrader's cells that are graded by hand
+                by_hand[name] = float(entry["points"])
+                continue
             items.append(Item(name, float(entry["points"]), head + _source(cell), entry["artefact"]))
     blanks = [marks["grade_id"] for _, marks in cells if marks.get("solution")]
     heading = next((_source(cell) for cell, _ in cells if cell.get("cell_type") == "markdown"), "")
-    return Assignment(path.stem, tuple(items), tuple(blanks), heading.partition("\n")[0].lstrip("# "))
+    waiting = tuple(Item(name, points, "") for name, points in by_hand.items())
+    return Assignment(path.stem, tuple(items), tuple(blanks), heading.partition("\n")[0].lstrip("# "), waiting)
 
 
 def notebook_cells(path: Path) -> list[dict]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -28,16 +29,18 @@ def run(
     jobs: int = 1,
     json_out: Path | None = None,
     html_out: Path | None = None,
+    **brought: Any,
 ) -> int:
     """Grade the submission or the class at `path`, as `textclf grade` says; returns the exit status.
 
-    seconds: for each cell and for each item's check. memory: of a submission, in GB. 0: all went well. 1: grading could
-    not begin or a result could not be written; one sentence was printed. 130: it was interrupted.
+    seconds: for each cell and for each item's check. memory: of a submission, in GB. brought: what the instructor
+    brings along, see `register.Options`. 0: all went well. 1: grading could not begin or a result could not be written;
+    one sentence was printed. 130: it was interrupted.
     """
     console = Console()
     if sys.platform not in SUPPORTED:
         return _tell(console, "Grading runs on Linux and macOS, which can limit a process. On Windows: use WSL.")
-    from textclf_lesson.grade import classroom, sandbox, summary
+    from textclf_lesson.grade import classroom, register, sandbox, summary
 
     limits = sandbox.Limits(seconds=seconds, total=10 * seconds, memory=int(memory * 1e9))
     outputs: dict[Path, Callable] = {}
@@ -47,9 +50,12 @@ def run(
     outputs |= {json_out: summary.as_json} if json_out else {}
     outputs |= {html_out: summary.as_html} if html_out else {}
     # The default page stays one of ours where another is asked for this time.
-    own = {*outputs, *filter(None, (table, page))}
+    options = register.Options(**brought)
+    own = {*outputs, *filter(None, (table, page)), *options.files()}
     try:
+        class_register = register.read(options)
         room = classroom.classroom(path, solutions, assignment, own)
+        register.fit(class_register, room)
         with _alone(path, classroom.KEPT):
             for out in outputs:
                 _try_writing(out)
@@ -59,13 +65,18 @@ def run(
                 )
             _share_cores(max(1, min(jobs, len(room.submissions))))
             graded = classroom.grade(room, limits, jobs, console, keep=path.is_dir())
+            graded = class_register.complete(graded, room, whole=table is not None)
             problems = [problem for out, write in outputs.items() if (problem := _write(out, write(graded)))]
+            told, undone = class_register.hand_out(graded, room)
     except GradingError as problem:
         return _tell(console, str(problem))
     except KeyboardInterrupt:
         _tell(console, "Interrupted. What is graded is kept: the same command goes on from here.")
         return 130
     _show(console, table, graded, summary, in_full=not table or len(graded) == 1 or bool(problems))
+    for sentence in told:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    problems += undone
     if room.unsaved:
         problems.append(f"Results could not be kept in {path / classroom.KEPT} ({room.unsaved[0]}).")
     for problem in problems:
@@ -91,7 +102,7 @@ def _show(console: Console, table: Path | None, graded: list, summary, in_full: 
             if marks.note:
                 console.print(marks.note, markup=False, highlight=False, soft_wrap=True)
     if table:
-        points = [marks.points / marks.out_of for marks in marked if marks.out_of and not marks.unjudged]
+        points = [marks.points / marks.out_of for marks in marked if marks.out_of and not marks.open]
         mean = f", {sum(points) / len(points):.0%} of the points on average" if points else ""
         console.print(f"{len(marked)} submissions graded{mean}: {table}", soft_wrap=True, highlight=False)
     for marks in left[:SHOWN]:

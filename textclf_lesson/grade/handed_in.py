@@ -20,6 +20,7 @@ DEEPEST = 4  # archives inside archives
 LIKE_NOTEBOOKS = {".json", ".txt", ""}  # endings that browsers and mail programs give a notebook, or add to its own
 APART = 60  # seconds; files closer in time were probably copied or unpacked together, so their order says nothing
 SHORTCUTS = {".gdoc", ".gnotebook", ".url", ".webloc", ".lnk", ".icloud", ".desktop"}
+BY_NBGRADER = ("timestamp.txt", "submission_secret.txt")  # what it writes beside a notebook that it collects
 UNFINISHED = {".crdownload", ".part", ".download", ".partial"}
 
 
@@ -136,6 +137,8 @@ def _file(found: Found, handed: HandedIn, depth: int) -> None:
             notes = (f"the file is called {name}, but is a notebook",)
             return handed.notebooks.append(replace(found, notes=notes))
     if summary.is_result(found.path):  # of an earlier grading, with --json or --html in this folder
+        return None
+    if name in BY_NBGRADER and any(found.path.parent.glob("*.ipynb")):
         return None
     return handed.leave(found, _why_no_notebook(suffix, size, ".ipynb" in name.lower()))
 

@@ -27,8 +27,8 @@ from textclf_lesson.grade.sitting import Sitting
 from textclf_lesson.grade.wire import MISSING
 
 # The verdicts on an item. "right" earns its points, "partly" some; "unjudged" is a fault of the course or of the
-# machine: the item is graded again the next time.
-VERDICTS = ("right", "partly", "wrong", "blank", "missing", "stopped", "unjudged")
+# machine: the item is graded again the next time. "unmarked" waits for a teacher's mark: no check can judge it.
+VERDICTS = ("right", "partly", "wrong", "blank", "missing", "stopped", "unjudged", "unmarked")
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Marks:
     """One submission. `note` says what is wrong with the file or its cells as a whole; "" if nothing.
 
     `assignment` is "" for a file that was not graded. `limited`: a limit was reached, so higher ones may change marks.
+    `about`: what the class's list and the clock add: student, name, handed_in, time_from, due, late, comment.
     """
 
     submission: str
@@ -54,6 +55,7 @@ class Marks:
     marks: list[Mark] = field(default_factory=list)
     note: str = ""
     limited: bool = field(default=False, compare=False, repr=False)
+    about: dict[str, str] = field(default_factory=dict)
 
     @property
     def points(self) -> float:
@@ -69,13 +71,19 @@ class Marks:
         return sum(mark.out_of for mark in self.marks if mark.verdict == "unjudged")
 
     @property
+    def open(self) -> float:
+        """The points of items that nobody has judged or marked yet: while there are any, the mark is not final."""
+        return sum(mark.out_of for mark in self.marks if mark.verdict in ("unjudged", "unmarked"))
+
+    @property
     def unread(self) -> bool:
         """Whether the file could not be read as a notebook: nothing is known of the learner's answers."""
         return "Not graded: " in self.note and all(mark.verdict == "missing" for mark in self.marks)
 
     def as_dict(self) -> dict[str, Any]:
         totals = {"points": self.points, "out_of": self.out_of, "unjudged": self.unjudged}
-        return {key: value for key, value in asdict(self).items() if key != "limited"} | totals
+        left = {"limited"} if self.about else {"limited", "about"}
+        return {key: value for key, value in asdict(self).items() if key not in left} | totals
 
 
 def mark(submission: Submission, sandbox: Sandbox) -> Marks:

@@ -17,7 +17,9 @@ from textclf_lesson.grade.marking import Mark, Marks
 
 # How each kind of result begins: JSON, CSV, HTML.
 HEADS = (b'[\n {\n  "submission": ', b"submission,assignment,points,", b"<!DOCTYPE html>\n<!-- textclf grade -->")
+HEADS += (b"\xef\xbb\xbfpage,student,name,submissions",)  # of the folder of feedback
 SIGNS = {"right": "✓", "partly": "◐", "wrong": "✗", "blank": "○", "missing": "–", "stopped": "■", "unjudged": "?"}
+SIGNS |= {"unmarked": "✎"}
 MEANINGS = {
     "right": "right",
     "partly": "right in part",
@@ -26,7 +28,10 @@ MEANINGS = {
     "missing": "the function or file is not there",
     "stopped": "ran over a limit",
     "unjudged": "not judged yet, by no fault of the learner",
+    "unmarked": "to be marked by hand",
 }
+OPEN = ("unjudged", "unmarked")  # their points are not known yet
+ABOUT = ("student", "name", "handed_in", "time_from", "due", "late", "comment")  # what may be known of a submission
 # Files of which an instructor need not do anything: the notes of `handed_in` begin so.
 HARMLESS = ("Not graded: an older version", "Not graded: the same file as", "Not graded: a hidden ")
 
@@ -37,7 +42,7 @@ def as_table(marks: Marks) -> Table:
     title = f"{marks.submission}: {marks.points:g} of {marks.out_of:g} points{unjudged}"
     table = Table("item", "", "points", "hint", title=Text(title))
     for mark in marks.marks:
-        points = "?" if mark.verdict == "unjudged" else f"{mark.points:g}"
+        points = SIGNS[mark.verdict] if mark.verdict in OPEN else f"{mark.points:g}"
         table.add_row(mark.item, SIGNS[mark.verdict], f"{points} of {mark.out_of:g}", Text(mark.hint))
     return table
 
@@ -49,19 +54,22 @@ def as_json(graded: list[Marks]) -> str:
 def as_csv(graded: list[Marks]) -> str:
     """One row a submission, one column an item; then a row without points for each file that was not graded.
 
-    An unjudged item says so in the place of its points; `unjudged` is how many points nobody has judged yet. What a
-    spreadsheet would take for a formula is defused.
+    An item that is not judged or marked yet says so in the place of its points; `unjudged` is how many points no check
+    could judge. With a class's list or a due date, columns say who and when. What a spreadsheet would take for a
+    formula is defused.
     """
+    about = [name for name in ABOUT if any(name in marks.about for marks in graded)]
     items = list(dict.fromkeys(mark.item for marks in graded for mark in marks.marks))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["submission", "assignment", "points", "out_of", "unjudged", *items, "note"])
+    writer.writerow(["submission", "assignment", "points", "out_of", "unjudged", *about, *items, "note"])
     for marks in graded:
-        by_item = {m.item: "unjudged" if m.verdict == "unjudged" else f"{m.points:g}" for m in marks.marks}
+        by_item = {m.item: m.verdict if m.verdict in OPEN else f"{m.points:g}" for m in marks.marks}
         points = [f"{marks.points:g}", f"{marks.out_of:g}", f"{marks.unjudged:g}"]
         if marks.unread:
             by_item, points = {}, [""] * 3
-        row = [marks.submission, marks.assignment, *points, *(by_item.get(item, "") for item in items), marks.note]
+        told = (marks.about.get(name, "") for name in about)
+        row = [marks.submission, marks.assignment, *points, *told, *(by_item.get(i, "") for i in items), marks.note]
         writer.writerow([f"'{entry}" if entry[:1] in ("=", "+", "-", "@", "\t", "\r") else entry for entry in row])
     return file.getvalue()
 
@@ -109,7 +117,7 @@ def missed(graded: list[Marks]) -> list[dict[str, Any]]:
     """
     by_item: dict[tuple[str, str], list[Mark]] = {}
     for marks in graded:
-        for mark in marks.marks:
+        for mark in (mark for mark in marks.marks if mark.verdict != "unmarked"):
             by_item.setdefault((marks.assignment, mark.item), []).append(mark)
     rows = []
     for (assignment, item), those in by_item.items():
@@ -131,7 +139,7 @@ def missed(graded: list[Marks]) -> list[dict[str, Any]]:
 
 def spread(graded: list[Marks], bins: int = 10) -> list[dict[str, Any]]:
     """How many submissions reached which tenth of the points; those that are judged in part are left out."""
-    shares = [marks.points / marks.out_of for marks in graded if marks.out_of and not marks.unjudged]
+    shares = [marks.points / marks.out_of for marks in graded if marks.out_of and not marks.open]
     counts = Counter(min(int(share * bins), bins - 1) for share in shares)
     return [
         {"from": 100 * k // bins, "to": 100 * (k + 1) // bins, "count": counts[k], "of": max(len(shares), 1)}
