@@ -98,6 +98,8 @@ def test_labels_of_every_usual_kind_pass(labels, expected):
         ([1, 1, 1], {}, ValueError, "All 3 labels are 1: it takes at least 2 classes to learn a difference"),
         ([0, None], {}, ValueError, "Row 1 of labels is missing (None; rows count from 0)"),
         (np.array([0, 1, np.nan]), {}, ValueError, "Row 2 of labels is missing (nan"),
+        (["good", ""], {}, ValueError, "Row 1 of labels is blank (rows count from 0)"),
+        (np.array([" ", "bad"]), {}, ValueError, "Row 0 of labels is blank"),
         (pd.Series([0, None, 1], dtype="Int64"), {}, ValueError, "Row 1 of labels is missing (<NA>"),
         (["good", "goood"], {"allowed": ["bad", "good"]}, ValueError, "Row 1 has the label 'goood', which is not"),
         ([0, 1, 2], {"allowed": range(2)}, ValueError, "Row 2 has the label 2, which is not in the set."),
@@ -144,6 +146,8 @@ def test_a_table_of_labels_keeps_its_rows_and_columns(rows):
         ([[0, 1]], None, "2 texts but 1 rows of labels: pass one row for each text."),
         (pd.DataFrame({"toxic": [0, 2]}), None, "Row 1 has toxic = 2, which is neither 0 nor 1."),
         (pd.DataFrame({"toxic": [0, np.nan]}), None, "Row 1 has toxic = nan, which is neither 0 nor 1."),
+        (pd.DataFrame({"toxic": [0, 1], " ": [1, 1]}), None, "Name 1 of the columns of labels is blank or missing"),
+        (pd.DataFrame([[0, 1], [1, 1]], columns=[pd.NA, "a"]), None, "Name 0 of the columns of labels is blank"),
         (pd.DataFrame({"toxic": [0, 1]}), ["threat"], "The labels are ['toxic'], but training had ['threat']"),
     ],
 )

@@ -247,7 +247,7 @@ def spoilt_cases():
         yield from ((name, argument, kind) for kind in SPOIL if kind not in no_fault)
 
 
-@pytest.mark.parametrize(("name", "argument", "kind"), spoilt_cases())
+@pytest.mark.parametrize(("name", "argument", "kind"), [*spoilt_cases()])
 def test_what_cannot_be_aligned_is_refused_in_a_sentence(name, argument, kind):
     function, tables = CASES[name]
     with pytest.raises((ValueError, TypeError)) as error:

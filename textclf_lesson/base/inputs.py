@@ -73,7 +73,7 @@ def check_labels(
     different ones there must be (2 to train a classifier, 1 to score one).
 
     Raises TypeError if a label is neither a name nor a whole number, or names and numbers are mixed; ValueError if
-    there are no labels, lengths differ, one is missing (None, NaN) or not allowed, or all are the same.
+    there are no labels, lengths differ, one is missing (None, NaN, blank) or not allowed, or all are the same.
     """
     if y is None or isinstance(y, str | bytes | Real):
         raise TypeError(f"labels is one {_kind(y)}, not a list of labels: pass one label for each text.")
@@ -139,6 +139,8 @@ def _rows(column: Any, name: str, example: str) -> list:
 
 def _label(row: int, value: Any) -> str | int:
     if isinstance(value, str):
+        if not value.strip():
+            raise ValueError(f"Row {row} of labels is blank ({_ROWS}): drop such rows or label them.")
         return str(value)
     if _is_missing(value):
         raise ValueError(f"Row {row} of labels is missing ({value}; {_ROWS}): drop such rows or label them.")

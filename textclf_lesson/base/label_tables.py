@@ -34,7 +34,9 @@ def is_table(y: Any) -> bool:
 
 
 def check_names(labels: Iterable[Any], what: str = "labels") -> list:
-    """The names of labels as a list. Raises TypeError for a single string, ValueError if there are none or two alike.
+    """The names of labels as a list.
+
+    Raises TypeError for a single string, ValueError if there are none, one is blank or missing, or two are alike.
 
     Names are alike if they read alike: 1 and "1" would be one key of a JSON file.
     """
@@ -43,6 +45,8 @@ def check_names(labels: Iterable[Any], what: str = "labels") -> list:
     names = list(labels)
     if not names:
         raise ValueError(f"There is no name in {what}: pass one for each column.")
+    if blank := [at for at, name in enumerate(names) if np.any(pd.isna(name)) or not str(name).strip()]:
+        raise ValueError(f"Name {blank[0]} of {what} is blank or missing (names count from 0): give it one.")
     if twice := [name for name, count in Counter(map(str, names)).items() if count > 1]:
         raise ValueError(f"{twice[0]!r} occurs twice in {what} (1 and '1' read alike): give each its own name.")
     return names

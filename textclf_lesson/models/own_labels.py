@@ -1,5 +1,8 @@
 """A lesson's transformer for whatever labels the data have: the shared one where it fits, else one trained here."""
 
+import atexit
+import tempfile
+
 import numpy as np
 
 from textclf_lesson import data
@@ -16,7 +19,8 @@ def classifier_for(splits: datasets.DatasetDict, name: str, rows: int = 4000) ->
 
     splits: as `data.load` and `data.read` return them, with one class a text or a column for each label. name: as for
     `checkpoints.load`. rows: train on this many at most, drawn at random. A line says that it trains; on two cores
-    4,000 short texts take some minutes. The validation and test splits are not looked at.
+    4,000 short texts take some minutes. Its `folder_` is a temporary one, gone when Python ends. The validation and
+    test splits are not looked at.
 
     Raises as `checkpoints.load` and `TransformerClassifier.fit` do.
     """
@@ -35,4 +39,8 @@ def classifier_for(splits: datasets.DatasetDict, name: str, rows: int = 4000) ->
         max_length=64,
         freeze_embeddings=True,
     )
-    return model.fit(*data.columns(train))
+    model.fit(*data.columns(train))
+    folder = tempfile.TemporaryDirectory(prefix="textclf-own-")
+    model.save(folder.name)
+    atexit.register(folder.cleanup)
+    return model
