@@ -23,12 +23,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TORCH = $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' requirements.lock)
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help setup fetch course test lab notebooks exercises bench remade lock lint clean
+.PHONY: help setup fetch course test lab notebooks exercises book handouts bench remade lock lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
-	@echo 'LESSONS="00 02" narrows course, notebooks and exercises; TEXTCLF_HOME=DIR keeps the data elsewhere.'
+	@echo 'LESSONS="00 02" narrows course, notebooks, exercises and handouts; TEXTCLF_HOME=DIR keeps the data elsewhere.'
 
 setup: $(READY)  ## make the environment in .venv (a second time: nothing to do)
 	@echo "The environment is ready: $(VENV)"
@@ -59,7 +59,7 @@ course: fetch  ## fetch the data, run the lessons, write build/lessons/
 # the end. The limits (seconds, for a cell and for the start of its kernel) only end what hangs: no machine is so slow.
 test: $(READY)  ## run every test, every notebook among them, with the network cut
 	@$(BIN)/textclf fetch
-	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews movie-reviews
+	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews movie-reviews e5-small-multilingual
 	@$(BIN)/python -m pytest $(NOTEBOOKS) solutions tests --nbval \
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg --nbval-cell-timeout 36000 \
 		--nbval-kernel-startup-timeout 1800 -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -74,6 +74,13 @@ notebooks: $(READY)  ## for authors: run and store the notebooks, their times an
 exercises: $(READY)  ## for authors: run and store the solutions, and write exercises/ from them
 	@$(BIN)/textclf fetch
 	@$(BIN)/python -m tools.exercises $(LESSONS)
+
+# The outputs are the stored ones: nothing is run. FOR=instructors adds the answers, in a folder of its own.
+book: $(READY)  ## the lessons as a web book: build/book/ (FOR=instructors: with the answers)
+	@$(BIN)/python -m tools.book $(if $(FOR),--for $(FOR))
+
+handouts: $(READY)  ## exercises and recaps as PDF: build/handouts/
+	@$(BIN)/python -m tools.handouts $(LESSONS)
 
 bench: $(READY)  ## for authors: measure speed side by side (an hour); docs/benchmarks.md
 	@$(BIN)/textclf fetch
@@ -104,6 +111,7 @@ lint: $(READY)  ## ruff, and whether README, times, notebooks and exercises agre
 	@$(BIN)/python tools/notebooks.py --check
 	@$(BIN)/python -m tools.exercises --check
 	@$(BIN)/python -m tools.glossary --check
+	@$(BIN)/python -m tools.book --check
 	@$(BIN)/python -m tools.test_looks --check
 
 clean:  ## remove .venv and build/ (the fetched data stays; textclf fetch --list says where)

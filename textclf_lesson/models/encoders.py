@@ -10,30 +10,32 @@ from typing import TYPE_CHECKING, Any
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import ModelError, brief
 from textclf_lesson.base.extras import needed
+from textclf_lesson.models import e5
 from textclf_lesson.models.modelcard import PICKLES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-CARRIED = ("minilm",)  # encoders that the catalogue has; any other name is a folder or a hub id
+CARRIED = ("minilm", e5.NAME)  # encoders that the catalogue has; any other name is a folder or a hub id
 TOKENISERS = {"tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"}
 
 
 def encoder(name: str = "minilm", **options: Any) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """An encoder without a head, in evaluation mode, its weights float32, and its tokeniser.
 
-    name: "minilm" (all-MiniLM-L6-v2, Wang et al. 2020: 6 layers, hidden size 384), a folder, or any hub id.
+    name: "minilm" (all-MiniLM-L6-v2, Wang et al. 2020: 6 layers, hidden size 384, English), "e5-small-multilingual"
+        (Wang et al. 2024: 12 layers, hidden size 384, a hundred languages), a folder, or any hub id.
     options: for `AutoModel.from_pretrained`, say `attn_implementation="eager"` to be given attention weights.
 
     Raises ModelError or AssetError if the weights cannot be had.
     """
     with needed("train"):
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoModel
 
     with loading(name) as where:
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        return AutoModel.from_pretrained(where, use_safetensors=True, **options).eval(), tokenizer
+        model, tokenizer = load(AutoModel, where, **options)
+    return model.eval(), tokenizer
 
 
 def with_head(name: str | os.PathLike, classes: Sequence[Any], **options: Any) -> tuple:
@@ -43,20 +45,29 @@ def with_head(name: str | os.PathLike, classes: Sequence[Any], **options: Any) -
     two is (model, info). Raises as `encoder`.
     """
     with needed("train"):
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForSequenceClassification
 
     names = [str(label) for label in classes]
+    labels = {"id2label": dict(enumerate(names)), "label2id": {label: at for at, label in enumerate(names)}}
     with loading(name) as where:
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            where,
-            num_labels=len(names),
-            id2label=dict(enumerate(names)),
-            label2id={label: at for at, label in enumerate(names)},
-            use_safetensors=True,
-            **options,
-        )
-    return model, tokenizer
+        return load(AutoModelForSequenceClassification, where, **options | {"num_labels": len(names)} | labels)
+
+
+def load(kind: Any, where: str, **options: Any) -> tuple:
+    """A model of `kind`, one of transformers' Auto classes, from what `locate` gives, and its tokeniser.
+
+    options: for its `from_pretrained`. The model's half of the pair is then what that returns.
+    """
+    with needed("train"):
+        from transformers import AutoTokenizer
+
+    if not (file := Path(where) / e5.FILE).is_file():
+        return kind.from_pretrained(where, use_safetensors=True, **options), AutoTokenizer.from_pretrained(where)
+    config, weights, tokenizer = e5.read(file)  # no format of transformers
+    config = options.pop("config", config)
+    config.update({key: options.pop(key) for key in [*options] if hasattr(config, key)})
+    model = kind._model_mapping[type(config)]
+    return model.from_pretrained(None, config=config, state_dict=weights, **options), tokenizer
 
 
 def locate(name: str | os.PathLike) -> str:

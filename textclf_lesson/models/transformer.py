@@ -337,8 +337,12 @@ def _joined(folder: Path, adapter: adapters.Adapter) -> tuple[PreTrainedModel, P
     base = adapter.note.get("base") or str(adapter.config.get("base_model_name_or_path"))
     try:
         with runtime.random_state_kept(), encoders.loading(base) as where:
-            model = AutoModelForSequenceClassification.from_pretrained(
-                where, config=config, ignore_mismatched_sizes=True, use_safetensors=True, dtype=torch.float32
+            model, _ = encoders.load(
+                AutoModelForSequenceClassification,
+                where,
+                config=config,
+                ignore_mismatched_sizes=True,
+                dtype=torch.float32,
             )
     except (ModelError, AssetError) as error:
         raise ModelError(f"{folder} holds an adapter alone, and its encoder {base!r} cannot be had: {error}") from error
