@@ -10,6 +10,7 @@ import time
 import traceback
 import warnings
 
+import numpy as np
 import pytest
 from misbehaving_server import USAGE, MisbehavingServer
 from sklearn.base import clone
@@ -87,6 +88,15 @@ def test_options_change_the_request_and_none_takes_one_out():
         classifier(server, options={"max_tokens": None, "max_completion_tokens": 9, "top_p": 0.5}).predict(["nice"])
     (body,) = server.received
     assert "max_tokens" not in body and body["max_completion_tokens"] == 9 and body["top_p"] == 0.5
+
+
+def test_numbers_of_numpy_are_taken_and_sent_as_such(tmp_path):
+    numbers = {"options": {"max_tokens": np.int64(9), "top_p": np.float32(0.5)}, "retries": np.int8(1)}
+    numbers |= {"timeout": np.float32(30), "concurrency": np.int16(2), "token_budget": np.int64(10_000)}
+    with MisbehavingServer() as server:
+        classifier(server, cache=tmp_path / "answers.sqlite", **numbers).predict(["nice"])
+    (body,) = server.received
+    assert (body["max_tokens"], body["top_p"]) == (9, 0.5)
 
 
 def test_it_runs_where_an_event_loop_is_running_already(make_notebook):

@@ -230,11 +230,28 @@ def test_a_damaged_state_is_named(monitor, said, tmp_path, spoil):
 
 @pytest.mark.parametrize(
     "options",
-    [{"levels": (0.01, 0.05)}, {"levels": (0.05, 0)}, {"patience": 0}, {"reference": Window.of([], [], "ab")}],
+    [
+        {"levels": (0.01, 0.05)},
+        {"levels": (0.05, 0)},
+        {"levels": (0.05,)},
+        {"levels": ("0.05", "0.01")},
+        {"patience": 0},
+        {"patience": 1.5},
+        {"reference": Window.of([], [], "ab")},
+    ],
 )
 def test_a_monitor_that_cannot_work_is_refused(said, options):
-    with pytest.raises(ValueError, match=r"levels=|reference needs"):
+    with pytest.raises(ValueError, match=r"levels=|patience=|reference needs"):
         Monitor(**{"reference": window(said["movies"])} | options)
+
+
+def test_numbers_of_numpy_are_stored_as_such(tmp_path):
+    usual = Window({"a": np.int64(90), "b": np.int64(10)}, (*np.arange(8), np.int64(72)), np.float64(95.0))
+    monitor = Monitor(usual, levels=np.array([0.05, 0.01], dtype=np.float16), patience=np.int8(2))
+    monitor.check(Window.of(np.array(["a", "b"]), np.array([0.9, 0.8], dtype=np.float32), ["a", "b"]))
+    monitor.save(tmp_path / "state.json")
+    again = Monitor.load(tmp_path / "state.json")
+    assert again == monitor and again.levels == (float(np.float16(0.05)), float(np.float16(0.01)))
 
 
 # --- what windows are made of -----------------------------------------------------------------------------------------

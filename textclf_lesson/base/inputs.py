@@ -1,7 +1,7 @@
 """The questions every level asks of its input, and the sentence it answers with when something is wrong."""
 
 from collections.abc import Collection, Iterable, Mapping
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from typing import Any
 
 import numpy as np
@@ -98,13 +98,15 @@ def check_labels(
 
 
 def plain(value: Any) -> Any:
-    """NumPy's numbers, strings and truth values as Python's own, inside lists, tuples and dicts too; all else as it is.
+    """NumPy's numbers, strings and truth values as Python's own, a Fraction as float; inside lists, tuples, dicts too.
 
     Settings come as NumPy's from grids and random searches. They pass for numbers until something else is asked to take
     them: JSON, a C++ library, a check for `int`.
     """
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value.item()
+    if isinstance(value, Rational) and not isinstance(value, Integral):
+        return float(value)
     if isinstance(value, dict):
         return {plain(key): plain(entry) for key, entry in value.items()}
     return type(value)(map(plain, value)) if type(value) in (list, tuple) else value

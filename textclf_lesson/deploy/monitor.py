@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from textclf_lesson.base.inputs import plain, positive_number, whole_number
 from textclf_lesson.deploy.traffic import Window, check_bins
 
 EPSILON = 0.01
@@ -128,13 +129,12 @@ class Monitor:
     last: Window | None = None  # the counters at the last scrape
 
     def __post_init__(self) -> None:
-        self.levels = tuple(self.levels)
+        self.levels = tuple(positive_number("levels", level) for level in self.levels)
+        self.patience = whole_number("patience", self.patience)
         if sum(self.reference.labels.values()) == 0 or len(self.reference.labels) < 2:
             raise ValueError("The reference needs predictions, and two classes at least: take some hundred rows.")
-        if not 0 < self.levels[1] <= self.levels[0] < 1 or self.patience < 1:
-            raise ValueError(
-                f"levels={self.levels}, patience={self.patience}: needed are 0 < outer <= inner < 1 and 1."
-            )
+        if len(self.levels) != 2 or not self.levels[1] <= self.levels[0] < 1:
+            raise ValueError(f"levels={self.levels}: two are needed, inner and outer, with 0 < outer <= inner < 1.")
 
     def check(self, window: Window) -> Reading:
         """The reading of a window, kept in `history`. Raises ValueError for an unknown label or other bins."""
@@ -165,7 +165,7 @@ class Monitor:
         state |= {"reference": asdict(self.reference), "last": self.last and asdict(self.last)}
         state["history"] = [asdict(reading) for reading in self.history]
         partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(state, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(plain(state), allow_nan=False) + "\n", encoding="utf-8")
         partial.replace(path)
 
     @classmethod

@@ -11,6 +11,7 @@ import numpy as np
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import LLMError, RowError
 from textclf_lesson.base.extras import needed
+from textclf_lesson.base.inputs import plain
 from textclf_lesson.base.runtime import progress
 from textclf_lesson.llm.budget import Answers, Budget, Usage
 from textclf_lesson.llm.prompted import Examples, PromptedClassifier
@@ -112,7 +113,7 @@ class LLMClassifier(PromptedClassifier):
     def _body(self) -> dict[str, Any]:
         longest = 16 + max(len(label.name.encode()) for label in self.labels_)
         body = {"temperature": 0, "seed": 0, "max_tokens": longest} | dict(self.options or {})
-        return {name: value for name, value in body.items() if value is not None}
+        return {name: plain(value) for name, value in body.items() if value is not None}
 
     async def _label_all(self, texts: list[str]) -> tuple[list, dict[int, str]]:
         from textclf_lesson.llm.endpoint import Endpoint  # here: importing the client library takes a second
