@@ -116,11 +116,12 @@ def forging() -> NotebookNode:
     """Wrong answers, and every trick to be told right."""
     tricks = """
 import textclf_lesson.check as check, textclf_lesson.check.core as core
+from textclf_lesson.check import values
 from textclf_lesson import course
 from textclf_lesson.check import ex01
 check.focal_loss = ex01.focal_loss = lambda *a, **k: print("✓")
 course.claim = lambda *a, **k: None
-core.compare = core.close = lambda *a, **k: True
+values.compare = values.close = ex01.compare = lambda *a, **k: True
 core.CheckFailed.__init__ = lambda *a: None
 check = type("check", (), {"__getattr__": lambda self, name: lambda *a, **k: None})()
 class Yes(float):

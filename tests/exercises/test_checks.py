@@ -11,8 +11,9 @@ from tests.exercises import answers
 from textclf_lesson import check
 from textclf_lesson.base.errors import CheckFailed, NotYet
 from textclf_lesson.check import ex01
-from textclf_lesson.check.core import Answer, compare, item
+from textclf_lesson.check.core import Answer, item
 from textclf_lesson.check.quiz import LETTERS, questions, questions_of, quiz
+from textclf_lesson.check.values import compare
 
 HERE = Path(__file__).parent
 for path in sorted(HERE.glob("answers_*.py")):
@@ -139,7 +140,7 @@ def test_in_a_notebook_a_learner_sees_one_line():
 
 
 def test_a_misspelt_check_is_guessed():
-    with pytest.raises(AttributeError, match=r"There is no check.kapa. Did you mean check.kappa\?"):
+    with pytest.raises(AttributeError, match=r"There is no check.kapa. Did you mean 'kappa'\?"):
         ex01.kapa  # noqa: B018
     assert set(dir(ex01)) >= {"focal_loss", "quiz", "questions"}
 

@@ -26,7 +26,8 @@ from tests.exercises.grading import COMMAND, ROOT, grade
 from textclf_lesson.assets import cache
 from textclf_lesson.base.errors import CheckFault, GradingError, Killed, Stopped
 from textclf_lesson.check import CheckFailed, needs
-from textclf_lesson.check.core import Remote, item
+from textclf_lesson.check.core import item
+from textclf_lesson.check.values import Remote
 from textclf_lesson.grade import classroom, sandbox, sitting, summary
 from textclf_lesson.grade.artefacts import Artefacts
 from textclf_lesson.grade.assignment import Assignment, Item, Submission

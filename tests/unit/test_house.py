@@ -7,6 +7,7 @@ import ast
 import graphlib
 import importlib
 import inspect
+import pickle
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import textclf_lesson
+from textclf_lesson import deploy
 
 ROOT = Path(textclf_lesson.__file__).parent
 
@@ -152,6 +154,16 @@ def test_no_two_modules_need_each_other_to_load(house):
 
 def test_nothing_uses_an_old_address(house):
     assert [name for name in house.trees if OLD_ADDRESSES & {*house.imports(name)}] == []
+
+
+def test_what_was_saved_under_the_old_addresses_still_loads():
+    from textclf_lesson.models.fasttext import FastTextClassifier
+    from textclf_lesson.onnx_classifier import OnnxClassifier
+
+    saved = pickle.dumps(FastTextClassifier(dim=7), protocol=0)  # names stand in it as text
+    older = saved.replace(b"textclf_lesson.models.fasttext", b"textclf_lesson.fasttext")
+    assert older != saved and pickle.loads(older).dim == 7
+    assert OnnxClassifier is deploy.OnnxClassifier
 
 
 # --- and that a fault would be seen -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What every check leans on: how an answer is called, how it is compared, and how the learner is told.
+"""What every check leans on: how an answer is called, and how the learner gets the result.
 
 A check is a generator named like the learner's function. It yields a few words for each thing that is right, and raises
 `CheckFailed` with one sentence at the first that is not. It may call the answer and look at what comes back, nothing
@@ -6,7 +6,6 @@ else: when a submission is graded, the answer lives in another process, and only
 """
 
 import copy
-import difflib
 import functools
 import importlib
 import inspect
@@ -20,7 +19,9 @@ import numpy as np
 
 from textclf_lesson.base.cells import CELL, line_of
 from textclf_lesson.base.errors import AnswerError, AssetError, Blank, CheckFailed, CheckFault, Interrupted, NotYet
+from textclf_lesson.base.hints import did_you_mean
 from textclf_lesson.check import notebook, progress
+from textclf_lesson.check.values import Remote, article, capital, kind, numeric, shape_of, short
 
 # Where a check's ticks go, as one line. None: below the cell. The grader, which runs several checks at once, listens.
 say: ContextVar[Callable[[str], None] | None] = ContextVar("say", default=None)
@@ -36,15 +37,6 @@ class Part:
 
     text: str
     points: float
-
-
-class Remote:
-    """A value that stayed in the process of a graded answer; `remote_type` is the name of its type.
-
-    The grader's own class derives from this one. Here no value is remote: a learner's function runs in this process.
-    """
-
-    remote_type: str
 
 
 def item(generator: Callable[..., Iterator[str | Part]]) -> Callable[..., float | None]:
@@ -122,8 +114,7 @@ def guess(module: str) -> Callable[[str], Any]:
     def missing(name: str) -> Any:
         if name == "progress":
             return functools.partial(progress.show, module[-2:])
-        near = difflib.get_close_matches(name, [*vars(sys.modules[module])], n=1)
-        raise AttributeError(f"There is no check.{name}." + (f" Did you mean check.{near[0]}?" if near else ""))
+        raise AttributeError(f"There is no check.{name}.{did_you_mean(name, vars(sys.modules[module]))}")
 
     return missing
 
@@ -139,7 +130,7 @@ class Answer:
         if self._function is None or self._function is ...:
             raise Blank(BLANK.format(name=self.name))
         if not callable(self._function):
-            raise CheckFailed(f"`{self.name}` should be a function; here it is {_article(kind(self._function))}.")
+            raise CheckFailed(f"`{self.name}` should be a function; here it is {article(kind(self._function))}.")
         try:
             value = self._function(*copy.deepcopy(arguments))
         except NotYet:  # and no other NotImplementedError, which can come from any library
@@ -194,31 +185,33 @@ class Answer:
     def as_number(self, value: Any, what: str = "") -> float:
         """A value as a float; `what` names it if it is only a part of the answer."""
         what = what or f"what `{self.name}` returns"
-        array = _numeric(value)
+        array = numeric(value)
         if array is None or array.size != 1:
-            raise CheckFailed(f"{_capital(what)} should be one number; it is {_shape(value)}.")
+            raise CheckFailed(f"{capital(what)} should be one number; it is {shape_of(value)}.")
         if np.isnan(array).any():
-            raise CheckFailed(f"{_capital(what)} is NaN, not a number. Is something divided by zero?")
+            raise CheckFailed(f"{capital(what)} is NaN, not a number. Is something divided by zero?")
         return float(array.ravel()[0])
 
     def array(self, *arguments: Any, shape: tuple[int, ...]) -> np.ndarray:
         """As a call, for answers that are an array of this shape, as floats; a list or a Series will do."""
         value = self(*arguments)
-        array = _numeric(value)
+        array = numeric(value)
         if array is None or array.shape != shape:
             wanted = f"{shape[0]} numbers" if len(shape) == 1 else f"numbers of the shape {shape}"
-            raise CheckFailed(f"`{self.name}` should return {wanted}, in the order given; it returns {_shape(value)}.")
+            raise CheckFailed(
+                f"`{self.name}` should return {wanted}, in the order given; it returns {shape_of(value)}."
+            )
         return array
 
     def as_pair(self, value: Any, what: str = "") -> tuple[float, float]:
         """A value as two numbers, the lower first."""
         what = what or f"what `{self.name}` returns"
-        array = _numeric(value)
+        array = numeric(value)
         if array is None or array.shape != (2,) or np.isnan(array).any():
-            raise CheckFailed(f"{_capital(what)} should be two numbers, (low, high); it is {_shape(value)}.")
+            raise CheckFailed(f"{capital(what)} should be two numbers, (low, high); it is {shape_of(value)}.")
         if array[0] > array[1]:
             raise CheckFailed(
-                f"{_capital(what)} should give the lower end first; it is ({array[0]:.3f}, {array[1]:.3f})."
+                f"{capital(what)} should give the lower end first; it is ({array[0]:.3f}, {array[1]:.3f})."
             )
         return float(array[0]), float(array[1])
 
@@ -226,7 +219,7 @@ class Answer:
         """As a call, for answers that are a dictionary with these keys; more are allowed."""
         value = self(*arguments)
         if not isinstance(value, Mapping):
-            raise CheckFailed(f"`{self.name}` should return a dictionary; it returns {_shape(value)}.")
+            raise CheckFailed(f"`{self.name}` should return a dictionary; it returns {shape_of(value)}.")
         entries = {key: value.get(key) for key in keys}  # of any kind: a Series cannot be compared with ""
         missing = [key for key, e in entries.items() if e is None or e is ... or (isinstance(e, str) and not e)]
         if missing:
@@ -238,72 +231,3 @@ class Answer:
         if not isinstance(record[key], str) or record[key] not in allowed:
             raise CheckFailed(f"`{key}` should be one of {', '.join(allowed)}; you say {short(record[key])}.")
         return record[key]
-
-
-def compare(got: Any, right: Any, mistakes: Mapping[str, Any], otherwise: str, tolerance: float = 1e-6) -> None:
-    """Pass if `got` is right; else raise CheckFailed with the hint whose wrong value it is, or with `otherwise`.
-
-    `mistakes` maps a hint to what an answer gives that makes this mistake: number or array, as `got`. If several are
-    within the tolerance, the nearest tells.
-    """
-    if close(got, right, tolerance):
-        return
-    near = {hint: wrong for hint, wrong in mistakes.items() if close(got, wrong, tolerance)}
-    raise CheckFailed(min(near, key=lambda hint: np.abs(np.subtract(got, near[hint])).sum(), default=otherwise))
-
-
-def close(got: Any, wanted: Any, tolerance: float = 1e-6) -> bool:
-    """Whether two numbers or arrays of one shape agree, to a part of their size or absolutely, both `tolerance`."""
-    got, wanted = np.asarray(got, dtype=float), np.asarray(wanted, dtype=float)
-    return got.shape == wanted.shape and bool(np.allclose(got, wanted, rtol=tolerance, atol=tolerance))
-
-
-def kind(value: Any) -> str:
-    """The name of a value's type, also of one in another process."""
-    name = value.remote_type if isinstance(value, Remote) else type(value).__name__
-    return {"ndarray": "array"}.get(name, name)
-
-
-def _numeric(value: Any) -> np.ndarray | None:
-    """As an array of floats; None if it is not made of numbers."""
-    if isinstance(value, str | bytes | Mapping):
-        return None
-    try:
-        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-        return array.astype(float) if array.dtype.kind in "biuf" else None
-    except (TypeError, ValueError, OverflowError):  # ragged lists, objects, whole numbers beyond a float
-        return None
-
-
-def _shape(value: Any) -> str:
-    if isinstance(value, Remote):
-        return _article(kind(value))
-    if hasattr(value, "shape"):
-        return f"{_article(kind(value))} of the shape {tuple(value.shape)}"
-    if isinstance(value, list | tuple):
-        return f"{_article(kind(value))} of length {len(value)}"
-    return f"{_article(kind(value))}, {short(value)}" if isinstance(value, str | int | float) else _article(kind(value))
-
-
-def _article(noun: str) -> str:
-    return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
-
-
-def short(value: Any) -> str:
-    """A value in a few words, for a sentence."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10**20 else "a very large number"
-    if isinstance(value, str):
-        return repr(value if len(value) < 30 else value[:27] + "…")
-    if getattr(value, "ndim", 0):
-        of = f" of {value.dtype}" if hasattr(value, "dtype") else ""
-        return f"{_article(kind(value))} of the shape {tuple(value.shape)}{of}"
-    if isinstance(value, list | tuple | dict | set):
-        return f"{_article(kind(value))} of length {len(value)}"
-    return _article(kind(value))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -10,9 +10,10 @@ import numpy as np
 
 from textclf_lesson import data
 from textclf_lesson.base.errors import CheckFailed
-from textclf_lesson.check.core import Answer, compare, guess, item, short
+from textclf_lesson.check.core import Answer, guess, item
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 from textclf_lesson.check.sources import levels_of, runs
+from textclf_lesson.check.values import compare, short
 from textclf_lesson.evaluate import metrics
 from textclf_lesson.models import baselines, encoders
 

@@ -8,9 +8,10 @@ from sklearn.metrics import f1_score
 
 from textclf_lesson import data
 from textclf_lesson.base.errors import CheckFailed
-from textclf_lesson.check.core import Answer, close, compare, guess, item
+from textclf_lesson.check.core import Answer, guess, item
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 from textclf_lesson.check.sources import tables
+from textclf_lesson.check.values import close, compare
 from textclf_lesson.evaluate import metrics, thresholds
 from textclf_lesson.models import baselines
 

@@ -9,10 +9,11 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from textclf_lesson.base.errors import CheckFailed
-from textclf_lesson.check.core import Answer, compare, guess, item, short
+from textclf_lesson.check.core import Answer, guess, item
 from textclf_lesson.check.ex05 import comments
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 from textclf_lesson.check.sources import tables
+from textclf_lesson.check.values import compare, short
 from textclf_lesson.evaluate import calibration, robustness, thresholds
 from textclf_lesson.models import baselines, ensemble
 

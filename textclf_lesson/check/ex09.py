@@ -10,8 +10,9 @@ import numpy as np
 
 from textclf_lesson import data
 from textclf_lesson.base.errors import CheckFailed
-from textclf_lesson.check.core import Answer, close, compare, guess, item
+from textclf_lesson.check.core import Answer, guess, item
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
+from textclf_lesson.check.values import close, compare
 
 __getattr__ = guess(__name__)
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from textclf_lesson.base.errors import CheckFailed
-from textclf_lesson.check.core import Answer, close, compare, guess, item, kind
+from textclf_lesson.check.core import Answer, guess, item
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 from textclf_lesson.check.sources import film_classifier, tables
+from textclf_lesson.check.values import close, compare, kind
 from textclf_lesson.evaluate import evidence, metrics
 
 __getattr__ = guess(__name__)

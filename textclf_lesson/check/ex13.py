@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from textclf_lesson.base.errors import CheckFailed
-from textclf_lesson.check.core import Answer, close, compare, guess, item
+from textclf_lesson.check.core import Answer, guess, item
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 from textclf_lesson.check.sources import film_classifier, hurried, tables
+from textclf_lesson.check.values import close, compare
 from textclf_lesson.deploy import monitor
 from textclf_lesson.evaluate.calibration import wilson
 

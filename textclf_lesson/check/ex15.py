@@ -12,11 +12,12 @@ from sklearn.metrics import f1_score
 
 from textclf_lesson import data
 from textclf_lesson.base.errors import CheckFailed
-from textclf_lesson.check.core import Answer, Part, close, compare, guess, item, kind, short
+from textclf_lesson.check.core import Answer, Part, guess, item
 from textclf_lesson.check.ex05 import GRAVEST_FIRST
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 from textclf_lesson.check.rubric import rubric  # noqa: F401
 from textclf_lesson.check.sources import tables
+from textclf_lesson.check.values import close, compare, kind, short
 from textclf_lesson.evaluate import metrics, robustness, thresholds
 from textclf_lesson.training import augment
 

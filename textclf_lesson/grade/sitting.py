@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from textclf_lesson.base.errors import AnswerError, Killed, NotYet, Stopped, WireError
-from textclf_lesson.check import core
+from textclf_lesson.check import values
 from textclf_lesson.grade import sandbox, wire
 from textclf_lesson.grade.sandbox import Sandbox
 
@@ -233,7 +233,7 @@ class Sitting:
         return Stopped(reason)
 
 
-class Remote(core.Remote):
+class Remote(values.Remote):
     """A value that stayed in the submission's process: it can be called, and its public attributes can be read."""
 
     def __init__(self, sitting: Sitting, number: int, name: str):

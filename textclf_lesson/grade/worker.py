@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from textclf_lesson.base.errors import AssetError, NotYet
-from textclf_lesson.grade import sandbox, wire
+from textclf_lesson.grade import fences, wire
+from textclf_lesson.grade.sandbox import FULL
 from textclf_lesson.grade.wire import MISSING
 
 
@@ -118,12 +119,7 @@ class Worker:
             where = getattr(error, "where", None) or getattr(error, "filename", None)
             if isinstance(error, AssetError):
                 return f"the cache lacks what the submission reads: {error}"[:300]
-            if (
-                isinstance(error, OSError)
-                and error.errno in sandbox.FULL
-                and self.room
-                and _size(Path.cwd()) < self.room
-            ):
+            if isinstance(error, OSError) and error.errno in FULL and self.room and _size(Path.cwd()) < self.room:
                 return "the disk is full"
             if isinstance(error, OSError) and error.errno in (errno.EIO, errno.ENFILE):
                 return f"the system failed: {os.strerror(error.errno)}"
@@ -241,7 +237,7 @@ def _end_with_the_grader(connection: socket.socket) -> None:
 
 def main(handle: int, settings: dict[str, Any]) -> None:
     scratch, hidden = Path(settings["scratch"]), [Path(folder) for folder in settings["hidden"]]
-    sandbox.limit(settings["memory"], settings["cpu"], settings["file_size"], settings["walls"])
+    fences.limit(settings["memory"], settings["cpu"], settings["file_size"], settings["walls"])
     # Imported before the fences go up: the libraries can still use their caches, and the first cell does not wait.
     import matplotlib.pyplot  # noqa: F401
     from IPython.core.history import HistoryManager
@@ -250,12 +246,12 @@ def main(handle: int, settings: dict[str, Any]) -> None:
 
     HistoryManager.enabled = False
     if settings["walls"]:
-        sandbox.wall_in(scratch, hidden, settings["file_size"])
+        fences.wall_in(scratch, hidden, settings["file_size"])
     os.chdir(scratch)
     shell = _shell()
     connection = socket.socket(fileno=handle)
     _end_with_the_grader(connection)
-    sandbox.watch_calls(scratch, hidden)
+    fences.watch_calls(scratch, hidden)
     Worker(connection, shell, settings["home"], 0 if settings["walls"] else settings["file_size"]).serve()
 
 

@@ -9,11 +9,11 @@ import json
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
-from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textclf_lesson.base.extras import needed
+from textclf_lesson.base.inputs import positive_number, whole_number
 from textclf_lesson.models.adapter_files import (
     Adapter,
     check_fits,
@@ -62,17 +62,14 @@ class LoRA:
     target_modules: tuple[str, ...] | str = ("query", "key", "value", "dense")
 
     def __post_init__(self):
-        if not isinstance(self.rank, Integral) or isinstance(self.rank, bool) or self.rank < 1:
-            raise ValueError(f"rank={self.rank!r} does not fit: it must be a whole number from 1 up, say 16.")
-        if not isinstance(self.alpha, Real) or not 0 < self.alpha < float("inf"):
-            raise ValueError(f"alpha={self.alpha!r} does not fit: it must be a number above 0, say the rank.")
+        rank, alpha = whole_number("rank", self.rank), positive_number("alpha", self.alpha)
         targets = self.target_modules.tolist() if hasattr(self.target_modules, "tolist") else self.target_modules
         if targets != "all-linear":
             if isinstance(targets, str) or not targets or not all(isinstance(name, str) and name for name in targets):
                 raise TypeError(f"target_modules={targets!r} does not fit: list names of layers, or 'all-linear'.")
             targets = tuple(map(str, targets))
-        alpha = int(self.alpha) if float(self.alpha).is_integer() else float(self.alpha)
-        for name, value in (("rank", int(self.rank)), ("alpha", alpha), ("target_modules", targets)):
+        alpha = int(alpha) if alpha.is_integer() else alpha
+        for name, value in (("rank", rank), ("alpha", alpha), ("target_modules", targets)):
             object.__setattr__(self, name, value)  # in Python's own types, and frozen from now on
 
 
