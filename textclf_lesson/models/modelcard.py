@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf_lesson.base.errors import ModelError
+from textclf_lesson.base.extras import needed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -25,12 +26,6 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 KEY = "textclf_lesson"  # the entry of config.json that holds what transformers has no field for
 
 CARD = """\
----
-library_name: transformers
-pipeline_tag: text-classification
-base_model: {model}
----
-
 # A classifier of texts: {classes}
 
 {model}, fine-tuned on {rows:,} texts by the TransformerClassifier of textclf_lesson{how}.
@@ -130,11 +125,15 @@ def note(
 
 def write(config: "PreTrainedConfig", use: str = PIPELINE) -> str:
     """The model card as Markdown (Mitchell et al. 2019, in short), from the note in `config`. use: Python code."""
+    with needed("train"):
+        from huggingface_hub import ModelCard, ModelCardData
+
     kept = getattr(config, KEY)
     settings, history = kept["settings"], kept["history"]
     multi = settings["problem_type"] == "multi_label_classification"
     best = _lines([{k: round(v, 4) for k, v in entry.items()} for entry in history])
-    return CARD.format(
+    data = ModelCardData(library_name="transformers", pipeline_tag="text-classification", base_model=settings["model"])
+    text = CARD.format(
         model=settings["model"],
         how=ADAPTED if settings.get("adapter") else "",
         classes=", ".join(map(str, kept["classes"])),
@@ -152,6 +151,7 @@ def write(config: "PreTrainedConfig", use: str = PIPELINE) -> str:
         versions=", ".join(f"{k} {v}" for k, v in kept["versions"].items()),
         history=best if history else "None was given in training.",
     )
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}"))
 
 
 def _shown(value: Any) -> str:
