@@ -287,7 +287,7 @@ def test_a_model_without_a_mask_is_told_in_a_sentence(tmp_path):
 @pytest.mark.parametrize("kind", ["FNet", "Bart"])
 def test_a_model_that_gives_no_attention_away_says_so(tmp_path, kind):
     model = TransformerClassifier.load(tiny_models.saved(tmp_path, kind, ["a", "b"]))
-    with pytest.raises(ValueError, match=f"A {kind}ForSequenceClassification gives no attention"):
+    with pytest.raises(ValueError, match=f"A {kind}ForSequenceClassification returns no attention"):
         explain.attention(model.model_, model.tokenizer_, "good film", 32)
 
 

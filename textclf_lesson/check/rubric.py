@@ -16,7 +16,7 @@ from typing import Any
 
 @cache
 def rubric_of(lesson: str) -> list[dict[str, Any]]:
-    """The items of a practical ("15"), each with `name`, `points`, `earns`, `artefact`, `by_hand`; other lessons: none."""
+    """The items of a practical ("15") with `name`, `points`, `earns`, `artefact`, `by_hand`; other lessons: none."""
     path = resources.files(__package__).joinpath("rubrics", f"{lesson}.toml")
     if not path.is_file():
         return []

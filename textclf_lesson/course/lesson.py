@@ -27,7 +27,7 @@ _claims = {"strict": True}
 def setup(seed: int = 0, *, strict: bool = True) -> None:
     """Make this notebook repeatable and quiet: seeds, threads, plotting style, tables, logging, progress bars.
 
-    Call it in the first code cell, before other imports. With `strict=False` a `claim` that does not hold is told and
+    Call it in the first code cell, before other imports. With `strict=False`, a `claim` that fails is printed and
     stops nothing: for a lesson that runs on other data than its own.
 
     Reads `TEXTCLF_THREADS` (how many threads the numerical libraries may use; all of this process's cores by default)
@@ -96,7 +96,7 @@ def show_source(obj: Any) -> None:
     obj = inspect.unwrap(obj)
     home = obj.__name__ if isinstance(obj, types.ModuleType) else getattr(obj, "__module__", None) or ""
     if home.partition(".")[0] != __name__.partition(".")[0] or not hasattr(obj, "__name__"):
-        raise TypeError(f"show_source shows functions, classes and modules of textclf_lesson; {obj!r} is none.")
+        raise TypeError(f"show_source shows functions, classes and modules of textclf_lesson; {obj!r} is not one.")
     source = textwrap.dedent(inspect.getsource(obj))
     # Styles are written into the tags: a stored notebook has no style sheet. Both colours are set, for dark themes.
     paper = "background: #f7f7f7; color: #000; font-family: monospace"

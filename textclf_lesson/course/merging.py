@@ -12,7 +12,7 @@ YOURS = "**The course has a new version of the cell above**, which is in use. Wh
 
 
 def read(text: str) -> NotebookNode:
-    """A notebook, with the ids that its cells have. Raises ValueError, AttributeError or KeyError for what is none."""
+    """A notebook, with the ids that its cells have. Raises ValueError, AttributeError or KeyError for anything else."""
     return nbformat.v4.reads(text)
 
 

@@ -138,7 +138,7 @@ def written(cell: Any) -> str | None:
 
 
 def one_hot(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Columns of 0 and 1 (or yes and no, true and false) as whole numbers, and why a row is none ("" where it is)."""
+    """Columns of 0 and 1 (or yes and no, true and false) as whole numbers, and why a row is not ("" where it is)."""
     reasons = pd.Series("", index=cells.index, dtype=object)
     table = pd.DataFrame(0, index=cells.index, columns=cells.columns)
     for name in cells:

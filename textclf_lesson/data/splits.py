@@ -76,7 +76,7 @@ def carve(rows: pd.DataFrame, fraction: float, by: str | None = None) -> dict[st
     """Take a validation split out of a training split that was shipped without one.
 
     With `by` (a label column) the cut is made inside each class and rounded down: a class with fewer than
-    1 / fraction rows gives none away, so none vanishes from training.
+    1 / fraction rows gives no row away, so no class vanishes from training.
     """
     rows = keyed(rows)
     place = rows["key"].map(position)

@@ -88,10 +88,10 @@ def attention(
     """The attention of every layer and head for one text.
 
     A text of more than `max_length` tokens is truncated, and "…" marks it among `tokens` (a row and column of zeros),
-    at `Attention.truncated_at`. The model computes as it did before: eager attention, which alone gives its weights
-    away, is switched on for this call only.
+    at `Attention.truncated_at`. The model computes as it did before: eager attention, the only kind that returns
+    its weights, is switched on for this call only.
 
-    Raises TypeError or ValueError if the text is blank or not a string, the model gives no attention away, or the
+    Raises TypeError or ValueError if the text is blank or not a string, the model returns no attention, or the
     tokeniser does not say which token is of which word.
     """
     text = subwords.readable(text)
@@ -111,7 +111,7 @@ def attention(
     with _eager(model):
         found = getattr(model(**inputs.to(model.device), output_attentions=True), "attentions", None)
     if not found or any(layer is None for layer in found):
-        raise ValueError(f"A {type(model).__name__} gives no attention of its layers away: use an encoder like BERT.")
+        raise ValueError(f"A {type(model).__name__} returns no attention of its layers: use an encoder like BERT.")
     weights = torch.cat(found).float().cpu().numpy()
     tokens, begins = inputs.tokens(), subwords.words(tokenizer, inputs, text, places)
     with encoders.quiet():  # it warns of texts that are longer than the model can read

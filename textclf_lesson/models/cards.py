@@ -22,7 +22,7 @@ def cards() -> dict[str, dict]:
 
 
 class Card:
-    """The card of one model; a notebook shows it as a table. `facts`: what is told of it; size_bytes: of its files."""
+    """The card of one model; a notebook shows it as a table. `facts`: what is known of it; size_bytes: of its files."""
 
     def __init__(self, name: str):
         self.name = name
