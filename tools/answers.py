@@ -1,7 +1,7 @@
 """What an instructor's book adds to a lesson: what its guesses came to, and an answer to each of its in-text tasks.
 
-The answer to a guess is what the lesson itself goes on to say, with the claims checked on the way, so it is never out of
-date. Answers to the tasks at a lesson's end are written by hand: docs/book/answers.toml.
+The answer to a guess is what the lesson itself goes on to say, with what its cells printed on the way, so it is never
+out of date. Answers to the tasks at a lesson's end are written by hand: docs/book/answers.toml.
 """
 
 import re
@@ -122,7 +122,7 @@ def _quiz(lesson: str) -> Iterator[str]:
     yield "## Quiz of the exercise"
     for question in questions:
         yield f"**{question['name']}**: {question['ask']}"
-        options = zip(quiz.LETTERS, question["option"], strict=False)
         yield "\n".join(
-            f"- ({letter}) {'**right** ' * bool(o.get('right'))}{o['text']} → {o['why']}" for letter, o in options
+            f"- ({letter}) {'**right** ' * bool(option.get('right'))}{option['text']} → {option['why']}"
+            for letter, option in zip(quiz.LETTERS, question["option"], strict=False)
         )

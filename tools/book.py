@@ -11,6 +11,7 @@ them with docs/book/conf.py. A warning of Sphinx, a link that leads nowhere amon
 import argparse
 import os
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -166,6 +167,12 @@ def build(pages: Path, out: Path) -> int:
     doctrees = pages.with_name(f"{pages.name}-doctrees")
     options = ["--fail-on-warning", "--quiet", "--builder", "html", "--jobs", "auto"]
     status = sphinx([*options, "--conf-dir", str(FRAME), "--doctree-dir", str(doctrees), str(pages), str(out)])
-    if not status:
+    if status:  # or a second run would take the pages that gave a warning for built
+        shutil.rmtree(doctrees, ignore_errors=True)
+    else:
         print(f"The book: {(out / 'index.html').relative_to(ROOT)}")
     return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

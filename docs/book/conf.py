@@ -34,7 +34,7 @@ html_css_files = ["book.css"]
 html_js_files = ["book.js"]
 html_math_renderer = "mathml"
 html_show_sourcelink = html_copy_source = False
-html_theme_options = {"use_download_button": False, "show_toc_level": 2}
+html_theme_options = {"use_download_button": False, "show_toc_level": 2, "navbar_persistent": []}
 
 
 def formula(writer, node):

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.book import accessible
 from textclf_lesson.deploy import serve
 from textclf_lesson.deploy.onnx_classifier import OnnxClassifier
 from tools import browser as pages
@@ -99,3 +100,16 @@ def test_a_server_that_is_gone_is_told(browser, sentiment):
     page.get_by_role("button", name="Classify").click()
     expect(page.get_by_role("status")).to_contain_text("The service cannot be reached")
     page.close()
+
+
+def test_everybody_can_use_the_page_before_and_after_an_answer(page, url):
+    """WCAG 2.2 AA, by axe-core; in light and dark, on a phone."""
+    assert accessible.faults_in_every_look(page, url) == []
+    page.get_by_label("A text").fill("A lovely, funny, moving film. " * 30)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.locator("#scores tr")).to_have_count(2)
+    assert accessible.faults(page) == []
+    page.get_by_label("A text").fill("a" * 10_001)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.locator("#answer.problem")).to_be_visible()
+    assert accessible.faults(page) == []
