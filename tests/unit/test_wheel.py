@@ -17,6 +17,10 @@ from pathlib import Path
 import nbformat
 import pytest
 import tiny_models
+import yaml
+
+from textclf_lesson import __version__
+from textclf_lesson.cli import app
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "textclf_lesson"
@@ -30,17 +34,35 @@ def run(*command: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProc
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """Built from a copy: what an earlier build left in the repository is not to be taken along."""
+def built(tmp_path_factory) -> Path:
+    """The folder of a source archive and of the wheel that is built from it, as for a release.
+
+    Made of a copy: what an earlier build left in the repository is not to be taken along.
+    """
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     shutil.copytree(PACKAGE, source / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-CONTENT"):
         shutil.copy(ROOT / name, source)
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", out]
-    done = run(sys.executable, *QUIET_PIP, "wheel", *options, source, cwd=out)
+    done = run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, source, cwd=out)
     assert done.returncode == 0, done.stderr
-    (built,) = out.glob("*.whl")
-    return built
+    return out
+
+
+@pytest.fixture(scope="module")
+def wheel(built) -> Path:
+    (found,) = built.glob("*.whl")
+    return found
+
+
+def test_a_release_is_one_version_everywhere_and_passes_twine_s_check(built):
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert __version__ == citation["version"] == changes[0]
+    names = sorted(path.name for path in built.iterdir())
+    assert names == [f"textclf_lesson-{__version__}-py3-none-any.whl", f"textclf_lesson-{__version__}.tar.gz"]
+    done = run(sys.executable, "-m", "twine", "check", "--strict", *sorted(built.iterdir()), cwd=built)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PASSED") == 2
 
 
 # --- all of it, outside -----------------------------------------------------------------------------------------------
@@ -219,6 +241,27 @@ def test_the_service_needs_no_torch_and_no_jupyter(alone, tmp_path):
     installed = set(done.stdout.split())
     assert {"textclf-lesson", "onnxruntime", "tokenizers", "fastapi"} <= installed
     assert installed & set(ABSENT) == set()
+
+
+def test_every_command_tells_its_use_in_an_empty_environment(alone, tmp_path):
+    command = alone.with_name("textclf")
+    assert run(command, "--version", cwd=tmp_path).stdout == f"textclf {__version__}\n"
+    names = [one.name or one.callback.__name__.replace("_", "-") for one in app.registered_commands]
+    assert {"start", "hand-in", "fetch", "grade", "serve"} <= set(names)
+    script = f"""
+    import contextlib, io
+    from textclf_lesson.cli import app
+    for name in {names}:
+        shown = io.StringIO()
+        with contextlib.redirect_stdout(shown):
+            app([name, "--help"], standalone_mode=False)
+        print(name, "Usage:" in shown.getvalue())
+    """  # one process for all: each starts in a second
+    done = run(alone, "-c", textwrap.dedent(script), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{name} True" for name in names]
+    listed = run(command, "fetch", "--list", cwd=tmp_path)
+    assert listed.returncode == 0 and "movie-snippets" in listed.stdout, listed.stderr
 
 
 def test_the_service_alone_serves_an_exported_folder(alone, exported, tmp_path):
