@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import site
@@ -338,8 +339,29 @@ def test_baselines_and_metrics_need_no_extra(alone, tmp_path):
 
 @pytest.mark.parametrize(("name", "extra"), [("serving", "serve"), ("grading", "grade")])
 def test_an_image_installs_one_extra_pinned_by_the_lock(name, extra):
-    """Whether the image builds is not tested here. `test_environment` holds the lock to what each extra declares."""
+    """No image is built here: that takes a base image. The fixture `alone` makes an environment by the same line;
+    `test_environment` holds the lock to what each extra declares."""
     text = (ROOT / "docs" / f"{name}.Dockerfile").read_text(encoding="utf-8")
     installs = [line for line in text.splitlines() if "pip install" in line]
     assert installs == [f'RUN pip install --no-cache-dir --constraint requirements.lock ".[{extra}]"']
     assert all(f"{word} " not in text for word in ("ADD", "ENV PIP_INDEX_URL"))
+
+
+def test_what_the_image_of_the_service_runs_gets_healthy(alone, exported, tmp_path):
+    """Its CMD and its HEALTHCHECK, as they stand in the Dockerfile but for the folder and the port."""
+    text = (ROOT / "docs" / "serving.Dockerfile").read_text(encoding="utf-8")
+    command = json.loads(re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)[1])
+    assert command[0] == "textclf"
+    command = [str(alone.with_name("textclf")), *(str(exported) if part == "/model" else part for part in command[1:])]
+    _, _, script = shlex.split(re.search(r"^HEALTHCHECK CMD (.*)$", text, re.MULTILINE)[1])
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with subprocess.Popen(
+        [*command, "--port", "0"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
+    ) as service:
+        try:
+            port = service.stdout.readline().rpartition(":")[2].strip()
+            assert run(alone, "-c", script.replace("8000", port), cwd=tmp_path, no_proxy="127.0.0.1").returncode == 0
+        finally:
+            service.send_signal(signal.SIGTERM)
+    assert service.returncode == 0
+    assert run(alone, "-c", script.replace("8000", port), cwd=tmp_path, no_proxy="127.0.0.1").returncode != 0
