@@ -43,6 +43,14 @@ def test_colabs_own_lines_are_left_out_and_the_rest_of_their_cell_runs(room):
     assert room.get("answer") == 42
 
 
+def test_kaggles_client_of_secrets_is_left_out_and_no_library_takes_this_for_kaggle(room):
+    room.run("import importlib.util\nhosted = importlib.util.find_spec('kaggle' + '_secrets') is not None")
+    assert room.get("hosted") is False
+    cell = "from kaggle_secrets import UserSecretsClient\nkey = UserSecretsClient().get_secret('HF_TOKEN')\n"
+    assert room.run(cell + "answer = 43") == ["kaggle_secrets.get_secret(…)"]
+    assert (room.get("answer"), room.get("key")) == (43, None)
+
+
 # --- what gets across -------------------------------------------------------------------------------------------------
 
 VALUES = ["None", "True", "3", "2.5", "float('nan')", "'ä'", "[1, (2, 'x'), {3}]", "{'a': [1], 2: None}"]

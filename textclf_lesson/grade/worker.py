@@ -14,12 +14,11 @@ import select
 import socket
 import sys
 import threading
-import types
 from pathlib import Path
 from typing import Any
 
 from textclf_lesson.base.errors import AssetError, NotYet
-from textclf_lesson.grade import fences, wire
+from textclf_lesson.grade import fences, hosted, wire
 from textclf_lesson.grade.sandbox import FULL
 from textclf_lesson.grade.wire import MISSING
 
@@ -49,8 +48,7 @@ class Worker:
     def do_run(self, source: str) -> list[str]:
         """Run one cell, as a notebook would. Returns its lines that only a front end or a system shell could run."""
         self.shell.left_out = []
-        if "google.colab" in source:
-            _stand_in_for_colab(self.shell)
+        hosted.stand_in(source, self.shell)
         result = self.shell.run_cell(source, store_history=False, silent=True)
         if error := result.error_before_exec or result.error_in_exec:
             raise error
@@ -186,34 +184,6 @@ def _shell() -> Any:
 
     Shell.left_out = []
     return Shell.instance(colors="nocolor")
-
-
-# What Colab's own modules offer to learners' cells. The calls are left out, and the rest of the cell runs.
-COLAB = {
-    "auth": ["authenticate_user"],
-    "data_table": ["enable_dataframe_formatter", "disable_dataframe_formatter"],
-    "drive": ["mount", "flush_and_unmount"],
-    "files": ["upload", "download", "view"],
-    "output": ["clear", "eval_js", "enable_custom_widget_manager"],
-    "userdata": ["get"],
-}
-
-
-def _stand_in_for_colab(shell: Any) -> None:
-    """Make `from google.colab import drive` work, for a cell that says so; at other times no library finds it."""
-
-    def left_out(name: str) -> Any:
-        return lambda *_, **__: shell.leave_out(f"google.colab.{name}(…)")
-
-    colab = types.ModuleType("google.colab")
-    colab.__path__ = []
-    for part, calls in COLAB.items():
-        module = types.ModuleType(f"google.colab.{part}")
-        vars(module).update({call: left_out(f"{part}.{call}") for call in calls})
-        setattr(colab, part, module)
-        sys.modules[module.__name__] = module
-    google = sys.modules.setdefault("google", types.ModuleType("google"))
-    google.colab = sys.modules["google.colab"] = colab
 
 
 # Magics of front ends and system shells, which are not tried, and those that run the learner's own code.
