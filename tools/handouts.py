@@ -75,11 +75,15 @@ def exercise(path: Path) -> NotebookNode:
 
 
 def recap(path: Path) -> list[NotebookNode]:
-    """A lesson's title, its recap and what to read next; nothing of a lesson without a recap."""
+    """A lesson's title, its recap and what to read next; nothing of a lesson without a recap.
+
+    The claims that a recap rests on, `05.interval`, can be looked up in the lesson only.
+    """
     cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
     ends = [source for source in cells if re.match(r"## .*Recap", source)]
     title = re.search(r"^# .+$", cells[0], re.MULTILINE)[0]
-    return [new_markdown_cell(title + "\n\n" + without_local_links(end.partition("**Now you**")[0])) for end in ends]
+    texts = [re.sub(r"\s*`\d\d\.\w+`", "", end.partition("**Now you**")[0]) for end in ends]
+    return [new_markdown_cell(f"{title}\n\n{without_local_links(text)}") for text in texts]
 
 
 def without_local_links(text: str) -> str:
