@@ -1,7 +1,9 @@
 """Whatever a class hands in is graded or listed: names of seven platforms, versions, archives, files of every kind."""
 
+import gzip
 import io
 import json
+import lzma
 import os
 import stat
 import tarfile
@@ -188,6 +190,10 @@ FILES = {
     "l.7z": (b"7z", "a .7z archive cannot be opened here"),
     "m.zip": (b"PK\3\4 damaged", "the archive is damaged"),
     "n.tar.gz": (b"\x1f\x8b damaged", "the archive is damaged"),
+    "n.ipynb.gz": (gzip.compress(FRAMING.encode()), None),
+    "n.ipynb.xz": (lzma.compress(FRAMING.encode()), None),
+    "n.ipynb.bz2": (b"BZh damaged", "it cannot be unpacked"),
+    "r.ipynb": (f"<<<<<<< HEAD\n{FRAMING}\n=======\n{FRAMING}\n>>>>>>> ada\n", "two versions that git could not merge"),
     "o.zip": (zipped({}), "an empty archive"),
     ".hidden.ipynb": (FRAMING, "a hidden file"),
     ".ipynb_checkpoints/ada-checkpoint.ipynb": (FRAMING, "a hidden folder (1 files)"),
@@ -312,7 +318,15 @@ def tarred(files: dict[str, str], mode: str = "w:gz") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"), [("a.tar", "w"), ("a.tgz", "w:gz"), ("a.tar.bz2", "w:bz2"), ("a.txz", "w:xz")]
+    ("name", "mode"),
+    [
+        ("a.tar", "w"),
+        ("a.tgz", "w:gz"),
+        ("a.tar.bz2", "w:bz2"),
+        ("a.txz", "w:xz"),
+        ("a.tbz", "w:bz2"),
+        ("a.gz", "w:gz"),
+    ],
 )
 def test_tar_archives_are_unpacked_too(tmp_path, name, mode):
     place(tmp_path, name, tarred({"01_framing.ipynb": FRAMING}, mode))

@@ -128,6 +128,8 @@ def notebook_cells(path: Path) -> list[dict]:
     content = path.read_bytes()
     if not content.strip():
         raise Unreadable("the file is empty")
+    if re.search(rb"^<{7}( |$)", content, re.M) and re.search(rb"^>{7}( |$)", content, re.M):
+        raise Unreadable("the file holds two versions that git could not merge (<<<<<<<): keep one, and save it")
     if content.lstrip()[:1] == b"<":
         raise Unreadable("the file is a web page, not a notebook: download the notebook itself")
     try:

@@ -1,5 +1,7 @@
 """Unpacks archives member by member: a member that cannot be unpacked is reported, and the others are kept."""
 
+import bz2
+import gzip
 import lzma
 import os
 import stat
@@ -15,7 +17,8 @@ from typing import IO
 from textclf_lesson.base.errors import GradingError, Unopened
 from textclf_lesson.grade.sandbox import FULL
 
-ZIPS, TARS = {".zip"}, {".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz"}
+ZIPS, TARS = {".zip"}, {".tar", ".tgz", ".gz", ".tbz", ".tbz2", ".bz2", ".txz", ".xz"}
+ALONE = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}  # of one file, where there is no tar inside
 OTHERS = {".7z", ".rar", ".zst", ".lz", ".lzma", ".z", ".cab", ".arj"}  # no library of Python opens them
 LARGEST, MOST = 2_000_000_000, 20_000  # bytes and files of one archive
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
@@ -68,10 +71,20 @@ def _members(archive: Path) -> Iterator[Member]:
                     kind = stat.S_IFMT(info.external_attr >> 16)
                     yield _zip_name(info), kind in (0, stat.S_IFREG), _time(info), lambda info=info: file.open(info)
         return
+    if suffix in ALONE and not archive.stem.lower().endswith(".tar") and not _is_tar(archive):
+        yield archive.stem, True, archive.stat().st_mtime, lambda: ALONE[suffix](archive)
+        return
     with tarfile.open(archive, "r:*") as file:
         for info in file:
             if not info.isdir():
                 yield info.name, info.isreg(), info.mtime, lambda info=info: file.extractfile(info)
+
+
+def _is_tar(archive: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(archive)
+    except DAMAGE:
+        return False
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
