@@ -110,7 +110,7 @@ def test_every_link_in_a_copied_notebook_leads_somewhere(tmp_path, monkeypatch):
 
 def test_started_again_nothing_changes_and_what_is_missing_comes_back(copy, course):
     exercise = desk.notebook(copy, "01", exercise=True)
-    change(exercise, price="def price():\n    return 'mine'")
+    change(exercise, focal_loss="def focal_loss():\n    return 'mine'")
     mine = exercise.read_bytes()
     (copy / "notebooks" / "01_framing.ipynb").unlink()
     assert desk.start(copy) == [f"Your working copy of the course is {copy}"]
@@ -125,8 +125,8 @@ def test_a_folder_that_is_not_free_is_left_alone(course, tmp_path, place):
     if place == "others":
         folder.mkdir()
         (folder / "thesis.txt").write_text("kept")
-    said = textclf("start", "--into", folder, "--no-browser", code=1)
-    assert "name another folder" in said or "name a folder elsewhere" in said
+    printed = textclf("start", "--into", folder, "--no-browser", code=1)
+    assert "name another folder" in printed or "name a folder elsewhere" in printed
     assert not (folder / "notebooks").exists()
     assert git(course, "status", "--porcelain") == ""
 
@@ -188,11 +188,11 @@ def test_reset_gives_the_exercise_back_fresh_and_keeps_the_old_ones_beside_it(co
     fresh = exercise.read_bytes()
     monkeypatch.chdir(copy / "exercises")  # the working copy is found from inside it
     for number, answer in enumerate(("'mine'", "'mine again'"), 1):
-        change(exercise, price=f"def price():\n    return {answer}")
+        change(exercise, focal_loss=f"def focal_loss():\n    return {answer}")
         old = exercise.with_name(f"01_framing_exercise_old{number if number > 1 else ''}.ipynb")
         assert textclf("reset", 1).endswith(f"What you had is kept: {old}\n")
         assert exercise.read_bytes() == fresh
-        assert answer in cell(nbformat.read(old, as_version=4), "price").source
+        assert answer in cell(nbformat.read(old, as_version=4), "focal_loss").source
     assert "nothing to put back" in textclf("reset", "01")
     assert len([*exercise.parent.glob("*_old*.ipynb")]) == 2
     assert textclf("reset", 7, code=1).startswith(f"There is no exercise 07 in {copy}.")
@@ -213,9 +213,9 @@ def edit(course: Path, name: str, edited) -> None:
 def test_update_takes_what_the_course_changed_and_keeps_every_answer(course, copy):
     exercise = desk.notebook(copy, "01", exercise=True)
     notebook = nbformat.read(exercise, as_version=4)
-    cell(notebook, "price").source = "def price(p, truth, gamma):\n    return 'mine'"
+    cell(notebook, "focal_loss").source = "def focal_loss(p, truth, gamma):\n    return 'mine'"
     cell(notebook, "kappa").source = "def kappa(a, b):\n    return 'both of us'"
-    at = notebook.cells.index(cell(notebook, "price"))
+    at = notebook.cells.index(cell(notebook, "focal_loss"))
     notebook.cells.insert(at + 1, nbformat.v4.new_code_cell("my_own = 1", id="my-own"))
     notebook.cells[at + 2].outputs = [nbformat.v4.new_output("stream", text="an output of mine")]
     nbformat.write(notebook, exercise)
@@ -227,15 +227,15 @@ def test_update_takes_what_the_course_changed_and_keeps_every_answer(course, cop
         theirs.cells.insert(2, nbformat.v4.new_markdown_cell("A new paragraph.", id="brand-new"))
 
     edit(course, "exercises/01_framing.ipynb", newer)
-    said = textclf("update", "--in", copy)
+    printed = textclf("update", "--in", copy)
     name = "exercises/01_framing_exercise.ipynb"
-    assert f"{name}: brought up to date, your answers kept; 1 cell was changed by you and by the course" in said
+    assert f"{name}: brought up to date, your answers kept; 1 cell was changed by you and by the course" in printed
     merged = nbformat.read(exercise, as_version=4)
     nbformat.validate(merged)
     sources = [c.source for c in merged.cells]
     assert sources[0].endswith("A sentence that is new.") and sources[2] == "A new paragraph."
-    assert "'mine'" in cell(merged, "price").source and "stricter" in cell(merged, "kappa_check").source
-    assert sources.index("my_own = 1") == sources.index(cell(merged, "price").source) + 1
+    assert "'mine'" in cell(merged, "focal_loss").source and "stricter" in cell(merged, "kappa_check").source
+    assert sources.index("my_own = 1") == sources.index(cell(merged, "focal_loss").source) + 1
     assert merged.cells[sources.index("my_own = 1") + 1].outputs[0].text == "an output of mine"
     kept = merged.cells.index(cell(merged, "kappa"))
     assert "'both of us'" in merged.cells[kept].source
@@ -259,7 +259,7 @@ def test_a_test_cell_that_was_changed_is_the_courses_again_and_the_learners_stan
 
 def test_answers_survive_a_program_that_drops_the_ids_and_a_course_that_changes_them(course, copy):
     exercise = desk.notebook(copy, "01", exercise=True)
-    change(exercise, price="def price():\n    return 'mine'")
+    change(exercise, focal_loss="def focal_loss():\n    return 'mine'")
     content = json.loads(exercise.read_text(encoding="utf-8"))
     for one in content["cells"]:
         del one["id"]
@@ -267,14 +267,14 @@ def test_answers_survive_a_program_that_drops_the_ids_and_a_course_that_changes_
     count = len(content["cells"])
 
     def renamed(theirs):
-        cell(theirs, "price").id = "another-id"
+        cell(theirs, "focal_loss").id = "another-id"
         theirs.cells[0].source += "\n\nNew."
 
     edit(course, "exercises/01_framing.ipynb", renamed)
     desk.update(copy)
     merged = nbformat.read(exercise, as_version=4)
     nbformat.validate(merged)
-    assert "'mine'" in cell(merged, "price").source and cell(merged, "price").id == "another-id"
+    assert "'mine'" in cell(merged, "focal_loss").source and cell(merged, "focal_loss").id == "another-id"
     assert len(merged.cells) == count and merged.cells[0].source.endswith("New.")
 
 
@@ -321,14 +321,14 @@ def test_a_learners_day_leaves_the_course_untouched_and_ends_in_one_archive_that
     """Start, answer, run, reset, update, hand in; then the real grader on what was handed in."""
     exercise = desk.notebook(copy, "01", exercise=True)
     wrong = next(case for case in answers.CASES if (case.lesson, case.item) == ("01", "kappa") and case.hint)
-    change(exercise, kappa=wrong.source, price=right("price"), quiz="undefined_thing")
+    change(exercise, kappa=wrong.source, focal_loss=right("focal_loss"), quiz="undefined_thing")
     assert not runner.execute(exercise, keep_going=True).error
     assert "nothing to put back" in textclf("reset", "12", "--in", copy)
     textclf("update", "--in", copy)
     saved = exercise.read_bytes()
-    said = textclf("hand-in", "1", "--in", copy, code=1)
-    assert "✗ Not answered yet: `kind_of_problem`" in said and "`price`" not in said
-    assert "✗ Not right yet, `kappa`: " in said and "stops with NameError" in said
+    printed = textclf("hand-in", "1", "--in", copy, code=1)
+    assert "✗ Not answered yet: `kind_of_problem`" in printed and "`focal_loss`" not in printed
+    assert "✗ Not right yet, `kappa`: " in printed and "stops with NameError" in printed
     assert exercise.read_bytes() == saved
     archive = copy / "hand-in" / "01_framing_exercise.zip"
     with zipfile.ZipFile(archive) as file:
@@ -343,7 +343,7 @@ def test_a_learners_day_leaves_the_course_untouched_and_ends_in_one_archive_that
     (marks,) = json.loads(graded.read_text(encoding="utf-8"))
     assert marks["assignment"] == "01_framing"
     verdicts = {mark["item"]: mark["verdict"] for mark in marks["marks"]}
-    assert (verdicts["price"], verdicts["kappa"], verdicts["kind_of_problem"]) == ("right", "wrong", "blank")
+    assert (verdicts["focal_loss"], verdicts["kappa"], verdicts["kind_of_problem"]) == ("right", "wrong", "blank")
     table, page = (archive.with_name(f"01_framing_exercise_grades.{kind}") for kind in ("csv", "html"))
     assert "01_framing" in table.read_text(encoding="utf-8") and "Learners by items" in page.read_text(encoding="utf-8")
     assert "kappa" in done.stdout and str(table) in done.stdout
