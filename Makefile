@@ -23,12 +23,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TORCH = $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' requirements.lock)
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help setup fetch course test lab notebooks exercises book handouts bench remade lock lint clean
+.PHONY: help setup fetch course test lab notebooks exercises book handouts slides bench remade lock lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
-	@echo 'LESSONS="00 02" narrows course, notebooks, exercises and handouts; TEXTCLF_HOME=DIR keeps the data elsewhere.'
+	@echo 'LESSONS="00 02" narrows course, notebooks, exercises, handouts and slides; TEXTCLF_HOME=DIR keeps the data elsewhere.'
 
 setup: $(READY)  ## make the environment in .venv (a second time: nothing to do)
 	@echo "The environment is ready: $(VENV)"
@@ -60,6 +60,7 @@ course: fetch  ## fetch the data, run the lessons, write build/lessons/
 test: $(READY)  ## run every test, every notebook among them, with the network cut
 	@$(BIN)/textclf fetch
 	@$(BIN)/textclf fetch disaster russian-senses chinese-reviews movie-reviews e5-small-multilingual
+	@$(BIN)/python -m tools.slides --fetch || echo "So the tests do not open the slides in a browser."
 	@$(BIN)/python -m pytest $(NOTEBOOKS) solutions tests --nbval \
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg --nbval-cell-timeout 36000 \
 		--nbval-kernel-startup-timeout 1800 -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -70,6 +71,7 @@ lab: $(READY)  ## make or open your working copy (~/textclf-course) in JupyterLa
 notebooks: $(READY)  ## for authors: run and store the notebooks, their times and the README's table
 	@$(BIN)/textclf fetch
 	@$(BIN)/python tools/notebooks.py $(LESSONS)
+	@$(BIN)/python -m tools.teaching
 
 exercises: $(READY)  ## for authors: run and store the solutions, and write exercises/ from them
 	@$(BIN)/textclf fetch
@@ -81,6 +83,9 @@ book: $(READY)  ## the lessons as a web book: build/book/ (FOR=instructors: with
 
 handouts: $(READY)  ## exercises and recaps as PDF: build/handouts/
 	@$(BIN)/python -m tools.handouts $(LESSONS)
+
+slides: $(READY)  ## talks for the front of a room, in build/slides/ (LESSONS="05"; reveal.js comes from npm once)
+	@$(BIN)/python -m tools.slides $(LESSONS)
 
 bench: $(READY)  ## for authors: measure speed side by side (an hour); docs/benchmarks.md
 	@$(BIN)/textclf fetch
@@ -113,6 +118,8 @@ lint: $(READY)  ## ruff, and whether README, times, notebooks and exercises agre
 	@$(BIN)/python -m tools.glossary --check
 	@$(BIN)/python -m tools.book --check
 	@$(BIN)/python -m tools.test_looks --check
+	@$(BIN)/python -m tools.slides --check
+	@$(BIN)/python -m tools.teaching --check
 
 clean:  ## remove .venv and build/ (the fetched data stays; textclf fetch --list says where)
 	rm -rf $(VENV) build

@@ -1,4 +1,4 @@
-"""The command `textclf`: start · reset · update · hand-in · fetch · train · doctor · run · grade · serve.
+"""The command `textclf`: start · reset · update · hand-in · fetch · train · doctor · run · grade · serve · demo.
 
 Heavy imports come late: --help, and what Tab completes, stay quick.
 """
@@ -413,6 +413,29 @@ def serve(
         options = {"threads": threads, "queue": queue, "log": log, "long": long, "name": name}
         server.serve(model, host, port, workers, **options)
     except (ServiceError, ModelError, ValueError, OSError) as error:
+        _fail(str(error))
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8010,
+    llm: Annotated[
+        bool, typer.Option("--llm", help="The prompted language model, too: a second or more a text.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address alone.")
+    ] = True,
+    rows: Annotated[int | None, typer.Option(min=50, help="At most N rows of each training set, to try it.")] = None,
+) -> None:
+    """Show a class how all levels answer a sentence, side by side: a page on this machine, until Ctrl+C.
+
+    The first start trains the small models, a minute or two; later ones take seconds.
+    """
+    from textclf_lesson.deploy.demo import command
+
+    try:
+        command.run(port=port, llm=llm, rows=rows, show=browser)
+    except (ServiceError, AssetError, DataError) as error:
         _fail(str(error))
 
 

@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["bench", "export", "monitor", "onnx_classifier", "quantize", "serve", "traffic"],
+    submodules=["bench", "demo", "export", "monitor", "onnx_classifier", "quantize", "serve", "traffic"],
     submod_attrs={
         "monitor": ["Monitor"],
         "onnx_classifier": ["OnnxClassifier"],

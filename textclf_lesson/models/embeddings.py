@@ -1,6 +1,7 @@
 """Texts as vectors: the mean of an encoder's last layer, which is what MiniLM was trained to make comparable."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +14,12 @@ with needed("train"):
     import torch
 
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 TOKENS_AT_ONCE = 4096  # padding included
 
 
-@torch.inference_mode()
 def embed(texts: Iterable[str], model: str = "minilm", max_length: int = 128) -> np.ndarray:
     """A vector for each text, float32, shape (texts, hidden size: 384 for "minilm"), each of length 1.
 
@@ -28,9 +31,17 @@ def embed(texts: Iterable[str], model: str = "minilm", max_length: int = 128) ->
     """
     texts, max_length = check_texts(texts), whole_number("max_length", max_length)
     network, tokenizer = encoders.encoder(model)
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
     if max_length > (limit := tokens.longest(network) or max_length):
         raise ValueError(f"max_length={max_length} is too long: {model} reads at most {limit} tokens.")
+    return embed_with(network, tokenizer, texts, max_length)
+
+
+@torch.inference_mode()
+def embed_with(
+    network: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", texts: list[str], max_length: int
+) -> np.ndarray:
+    """The same by an encoder that is loaded (`models.encoder`), for whoever asks often; nothing is checked."""
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     rows = tokens.rows(tokenizer, texts, max_length)
     vectors = torch.empty(len(rows), network.config.hidden_size)
     batches = tokens.batches([len(row["input_ids"]) for row in rows], TOKENS_AT_ONCE)

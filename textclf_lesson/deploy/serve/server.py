@@ -63,7 +63,7 @@ def serve(
     """
     if workers < 1:
         raise ServiceError(f"{workers} workers cannot serve: it takes at least 1.")
-    with _listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="textclf-") as counts:
+    with listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="textclf-") as counts:
         for sign in (signal.SIGTERM, signal.SIGINT):  # while uvicorn runs it handles them itself, then passes them on
             signal.signal(sign, lambda *_: sys.exit(0))
         settings = {"http": Protocol, "lifespan": "on", "log_level": "warning", "access_log": False}
@@ -97,7 +97,8 @@ def _try(folder: str | os.PathLike, options: dict[str, Any]) -> None:
     gc.collect()  # the workers load their own
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """An open port of this machine; 0 takes a free one. Raises ServiceError if it is taken or the host is another's."""
     if _is_every_address(host) and host not in ("0.0.0.0", "::"):
         raise ServiceError(f"The host {host!r} would open every address of this machine. {HOSTS}")
     try:
