@@ -1,6 +1,7 @@
 """Every stored lesson passes every check; and every check is shown able to fail, on lesson 0 spoilt."""
 
 import copy
+import itertools
 import re
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def said(text: str, name: str = "stdout") -> nbformat.NotebookNode:
 def test_there_are_lessons():
     assert FIRST in LESSONS
     assert all(re.fullmatch(r"\d\d_[a-z_]+\.ipynb", path.name) for path in LESSONS)
+
+
+CORE = [path for path in LESSONS if path.name < "20"]  # the electives after them are taken in any order
+
+
+@pytest.mark.parametrize(("path", "following"), itertools.pairwise(CORE), ids=lambda path: path.stem[:2])
+def test_a_lesson_ends_with_a_link_to_the_next_one(path, following):
+    prose = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    assert f"**Next**: [lesson {int(following.name[:2])}]({following.name}) " in "\n".join(prose[-3:])
 
 
 @pytest.mark.parametrize("check", checks.CHECKS)
