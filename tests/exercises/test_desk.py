@@ -16,7 +16,7 @@ from nbgrader.utils import determine_grade
 from tests.exercises import learner, submissions
 from textclf_lesson.base.errors import CheckFailed
 from textclf_lesson.check import progress
-from textclf_lesson.check.notebook import Result
+from textclf_lesson.check.notebook import LOOKS, Result
 from textclf_lesson.check.quiz import questions_of, quiz
 from tools import exercises as tool
 
@@ -238,6 +238,33 @@ def test_a_misspelt_data_set_is_one_sentence_with_the_line():
     assert second.strip() == "In line 3: `rows = data.load('reuter-r52')`"
 
 
+MISSPELT = {  # what is typed → what is said
+    "data.laod('reuters-r52')": "AttributeError: No textclf_lesson.data attribute laod\nDid you mean 'load'?",
+    "check.kapa(len)": "AttributeError: There is no check.kapa. Did you mean 'kappa'?",
+    "checkpoints.load('sentimnt')": "ValueError: There is no checkpoint 'sentimnt'.",
+    "data.load('tweets')['trian']": "KeyError: 'trian'",
+    "pd.DataFrame({'text': []})['txet']": "KeyError: 'txet'",
+    "course.claim('two is three', 2)": "TypeError: claim needs one True or False",
+}
+
+
+def test_an_error_in_a_cell_shows_the_cells_line_and_no_source_of_libraries(tmp_path):
+    """And the whole traceback is one command away."""
+    setup = (
+        "import pandas as pd\nfrom textclf_lesson import course, data\nfrom textclf_lesson.check import ex01 as check\n"
+        "from textclf_lesson.models import checkpoints\ncourse.setup()"
+    )
+    sources = [f"x = 1\ny = {call}  # here" for call in MISSPELT]
+    notebook = learner.run(learner.notebook_of(setup, *sources, "%tb"), tmp_path, allow_errors=True)
+    assert learner.errors(notebook) != []
+    for cell, said in zip(notebook.cells[1:-1], MISSPELT.values(), strict=True):
+        text = re.sub(r"\x1b\[[\d;]*m", "", learner.shown(cell))
+        assert said in text and "2 y = " in text, text
+        assert ".py" not in text and "%tb" in text and len(text.splitlines()) < 12, text
+    whole = re.sub(r"\x1b\[[\d;]*m", "", learner.shown(notebook.cells[-1]))
+    assert "lesson.py" in whole and "raise TypeError" in whole
+
+
 def test_markdown_is_rendered_and_html_is_not():
     result = Result("wrong", "Not right yet: 0 of 3 points.", right=["`a`"], wrong=["*dear* <b>x</b> & `p_t` of **q**"])
     assert (
@@ -250,9 +277,24 @@ def test_markdown_is_rendered_and_html_is_not():
 
 
 def test_each_state_has_a_sign_of_its_own_beside_its_colour():
-    results = [Result(state, "Text.") for state in ("right", "partly", "wrong", "blank")]
-    assert len({result.plain[0] for result in results}) == 4
+    results = [Result(state, "Text.") for state in LOOKS]
+    assert len({result.plain[0] for result in results}) == len(results) == len(progress.WORDS)
     assert all(result.plain[0] in result.html for result in results)
+
+
+def test_an_answer_that_could_not_be_judged_is_not_called_wrong(tmp_path):
+    """The data of a check cannot be had: no fault of the learner's."""
+    sources = [
+        f"import os\nos.environ |= {{'TEXTCLF_HOME': {str(tmp_path / 'empty')!r}, 'TEXTCLF_OFFLINE': '1'}}",
+        "from textclf_lesson.check import ex01 as check\ncheck.split_then_copy(lambda rows, least: (rows, rows))",
+        "check.progress()",
+    ]
+    *_, judged, table = learner.run(learner.notebook_of(*sources), tmp_path).cells
+    told = learner.shown(judged).splitlines()
+    assert told[0].startswith("? Not judged: 0 of ") and told[1].startswith("  ? This check could not ")
+    assert "textclf fetch newsgroups-reuters" in told[1]
+    (title,) = [item["title"] for item in progress.items_of("01") if item["name"] == "split_then_copy"]
+    assert "? not judged" in row_of(learner.shown(table), title)
 
 
 def test_a_grader_gets_a_sentence_for_each_wrong_question():

@@ -1,10 +1,22 @@
-"""Where in the learner's own code an error happened: what a sentence names instead of a traceback."""
+"""The notebook around a learner's code: whether somebody sits before it, and in which line an error happened."""
 
 import linecache
 from types import FrameType, TracebackType
 
 CELL = "__main__"  # the module that the cells of a notebook, and the lines of a script, are run in
 LONGEST = 80  # characters of a source line that are shown
+
+
+def attended() -> bool:
+    """Whether somebody sits before the notebook that runs this; False outside notebooks.
+
+    Jupyter's own protocol tells: a front end with a person before it says in each request that it can ask for input.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    request = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    return bool(request.get("content", {}).get("allow_stdin"))
 
 
 def line_of(trace: TracebackType | None, module: str = CELL) -> str:

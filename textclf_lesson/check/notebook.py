@@ -13,7 +13,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
-from textclf_lesson.base.cells import line_of
+from textclf_lesson.base.cells import attended, line_of
 from textclf_lesson.course import cell_errors
 
 # Sign, border, paper and ink of each state. All are set, so that a dark theme changes none; ink on paper: over 7 : 1.
@@ -22,6 +22,7 @@ LOOKS = {
     "partly": ("◐", "#b36b00", "#fdf3e1", "#4d2e00"),
     "wrong": ("✗", "#c5221f", "#fdecea", "#6b1210"),
     "blank": ("–", "#c5221f", "#fdecea", "#6b1210"),
+    "unjudged": ("?", "#5f6368", "#f1f3f4", "#202124"),
 }
 # Words are broken between letters only where one alone is wider than the page.
 BOX = (
@@ -29,15 +30,6 @@ BOX = (
     "overflow-wrap: break-word; word-break: normal"
 )
 _markdown = MarkdownIt("commonmark", {"html": False})
-
-
-def attended() -> bool:
-    """Whether somebody sits before the notebook that runs this; False outside notebooks."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    request = shell.get_parent() if hasattr(shell, "get_parent") else {}
-    return bool(request.get("content", {}).get("allow_stdin"))
 
 
 def keep_running() -> None:
@@ -93,7 +85,7 @@ class Result:
     @property
     def entries(self) -> list[str]:
         """Each thing with its sign."""
-        sign = "–" if self.state == "blank" else "✗"
+        sign = LOOKS[self.state][0] if self.state in ("blank", "unjudged") else "✗"
         return [*(f"✓ {text}" for text in self.right), *(f"{sign} {text}" for text in self.wrong)]
 
     @property

@@ -15,6 +15,7 @@ from textclf_lesson.check.notebook import LOOKS, Result
 # What `note` knows of (lesson, item): the last result, and the points that it earned.
 _noted: dict[tuple[str, str], tuple[Result, float]] = {}
 WORDS = {"right": "right", "partly": "partly", "wrong": "not right yet", "blank": "not answered yet"}
+WORDS |= {"unjudged": "not judged"}  # by no fault of the answer: data that cannot be had, a check that broke
 
 
 @cache
@@ -40,10 +41,9 @@ def note(
         headline = {"right": "Right", "partly": "Right in part", "wrong": "Not right yet"}[state]
     else:
         earned, wrong = 0, [*wrong, *map(str, failed.args)]
-        state = "blank" if isinstance(failed, Blank) else "wrong"
-        headline = {"blank": "Not answered yet", "wrong": "Not right yet"}[state]
-        if isinstance(failed, CheckFault):
-            headline = "Not judged"
+        kinds = {Blank: "blank", CheckFault: "unjudged"}
+        state = next((state for kind, state in kinds.items() if isinstance(failed, kind)), "wrong")
+        headline = {"blank": "Not answered yet", "unjudged": "Not judged", "wrong": "Not right yet"}[state]
     points_line = "" if out_of is None else f": {earned or 0:g} of {out_of:g} {'point' if out_of == 1 else 'points'}"
     result = Result(state, f"{headline}{points_line}.", right, wrong)
     _noted[lesson, name] = result, earned or 0
