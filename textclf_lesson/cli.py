@@ -5,6 +5,8 @@ Heavy imports come late: --help, and what Tab completes, stay quick.
 
 import codecs
 import sys
+import tomllib
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -14,6 +16,7 @@ from typer.core import TyperGroup
 from textclf_lesson import __version__
 from textclf_lesson.assets import cache
 from textclf_lesson.assets.catalog import Asset, by_any_name, find
+from textclf_lesson.base import shell
 from textclf_lesson.base.errors import AssetError, DataError, DeskError, MissingExtra, ServiceError
 
 LAST_LESSON = 14
@@ -109,6 +112,7 @@ Desk = Annotated[
     Path | None,
     typer.Option(
         "--in",
+        "--into",
         metavar="DIR",
         show_default=False,
         help="The working copy. Default: the one you are in, else ~/textclf-course.",
@@ -140,7 +144,8 @@ def start(
         str, typer.Argument(metavar="LESSON", autocompletion=_lesson_numbers, help="The lesson to open, as 2 or 02.")
     ] = "00",
     into: Annotated[
-        Path | None, typer.Option(metavar="DIR", show_default=False, help="Where. Default: ~/textclf-course.")
+        Path | None,
+        typer.Option("--into", "--in", metavar="DIR", show_default=False, help="Where. Default: ~/textclf-course."),
     ] = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address alone.")
@@ -168,7 +173,8 @@ def reset(
     """Put an exercise back as the course has it; what you wrote is kept beside it."""
     from textclf_lesson.course import desk
 
-    typer.echo(desk.reset(desk.find(folder), _number(number, 0, PRACTICAL), exercise=not lesson))
+    number = _number(number, 0, LAST_LESSON) if lesson else _number(number, 1, PRACTICAL)
+    typer.echo(desk.reset(desk.find(folder), number, exercise=not lesson))
 
 
 @app.command()
@@ -191,7 +197,7 @@ def hand_in(
 ) -> None:
     """Pack an exercise into one archive to hand in, and say what is missing in it.
 
-    The exit code is 1 if anything is; the archive is written all the same.
+    The exit code is 1 if anything is; the archive is written all the same, also after Ctrl+C.
     """
     from textclf_lesson.course import desk
     from textclf_lesson.grade import hand_in as packing
@@ -200,7 +206,7 @@ def hand_in(
     if run:
         name = desk.notebook(place, exercise, exercise=True).name
         typer.echo(f"Running {name}, as it was saved, from top to bottom ...")
-    handed = packing.hand_in(place, exercise, run)
+    handed = packing.hand_in(place, exercise, run, typer.echo)
     for problem in handed.problems:
         typer.echo(f"✗ {problem}")
     if run and not handed.problems:
@@ -460,9 +466,28 @@ def _present() -> list[str]:
 
 def _chosen(names: list[str] | None, lesson: list[str] | None) -> list[Asset]:
     """The assets of these names and lessons, in the catalogue's order. Raises AssetError for an unknown name."""
+    for name in names or []:
+        _refuse_what_is_no_asset(name)
     wanted = {find(name).name for name in names or []}
     lessons = set(_lessons(lesson or []) if names or lesson else _present())
     return [a for a in cache.catalog().values() if a.name in wanted or lessons & set(a.lessons)]
+
+
+def _refuse_what_is_no_asset(name: str) -> None:
+    """Raises AssetError for a data set or model of the lessons' that is no asset: it says where that comes from."""
+    if name in by_any_name():
+        return
+    cards = tomllib.loads(resources.files("textclf_lesson.data").joinpath("cards.toml").read_text(encoding="utf-8"))
+    if name in cards:
+        raise AssetError(
+            f"{name} is not on the package index, so it cannot be fetched. {cards[name]['get']} Then pass the folder: "
+            f'data.load("{name}", source="FOLDER").'
+        )
+    from textclf_lesson.models import checkpoints
+
+    if name in checkpoints.names():
+        encoder = shell.textclf("fetch", "minilm")
+        raise AssetError(f"{name} comes with the course's package; what it also needs, its encoder: `{encoder}`")
 
 
 def _fetch(wanted: list[Asset], again: bool = False) -> None:

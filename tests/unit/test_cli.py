@@ -83,6 +83,19 @@ def test_a_name_or_lesson_that_is_not_there_fetches_nothing(films, arguments, to
     assert films.cached() == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("jigsaw", r"jigsaw is not on the package index, so it cannot be fetched\. Download train\.csv .*source="),
+        ("sst2", r"sst2 is not on the package index, so it cannot be fetched\. Download train\.tsv .*source="),
+        ("sentiment", r"sentiment comes with the course's package; .*`textclf fetch minilm`"),
+        ("toxicity", r"toxicity comes with the course's package; .*`textclf fetch minilm`"),
+    ],
+)
+def test_what_lessons_load_but_no_asset_holds_is_told_where_it_comes_from(name, told):
+    assert re.match(told, textclf("fetch", name, code=1))
+
+
 def test_list_shows_all_and_fetches_nothing(films):
     shown = textclf("fetch", "--list")
     assert re.search(r"films +0\.0 MB  not cached  lessons 02", shown) and "Licence: MIT" in shown

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -196,6 +197,7 @@ def test_reset_gives_the_exercise_back_fresh_and_keeps_the_old_ones_beside_it(co
     assert "nothing to put back" in textclf("reset", "01")
     assert len([*exercise.parent.glob("*_old*.ipynb")]) == 2
     assert textclf("reset", 7, code=1).startswith(f"There is no exercise 07 in {copy}.")
+    assert textclf("reset", 99, "--into", copy, code=1) == "There is no exercise '99'; exercises are 1 to 15.\n"
     assert "exercises are" in textclf("hand-in", "x", code=1)
 
 
@@ -347,6 +349,27 @@ def test_a_learners_day_leaves_the_course_untouched_and_ends_in_one_archive_that
     table, page = (archive.with_name(f"01_framing_exercise_grades.{kind}") for kind in ("csv", "html"))
     assert "01_framing" in table.read_text(encoding="utf-8") and "Learners by items" in page.read_text(encoding="utf-8")
     assert "kappa" in done.stdout and str(table) in done.stdout
+
+
+def test_a_run_that_is_stopped_is_packed_all_the_same(course, copy, tmp_path):
+    """Ctrl+C while a cell of the learner's never ends; a deadline may be near."""
+    started = tmp_path / "started"
+    change(desk.notebook(copy, "01", exercise=True),
+           quiz=f"open({str(started)!r}, 'w').close()\nwhile True:\n    pass")  # fmt: skip
+    command = [*TEXTCLF, "hand-in", "1", "--in", str(copy)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        while not started.exists():
+            assert child.poll() is None, child.stdout.read()
+            time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        printed = child.communicate()[0]
+    assert child.returncode == 1 and "Traceback" not in printed
+    assert re.search(
+        r"✗ It was not run to its end: you stopped it at 01_framing_exercise\.ipynb, cell \[\d+\] `open", printed
+    )
+    assert "✗ Not answered yet: " in printed and "Written: " in printed
+    with zipfile.ZipFile(copy / "hand-in" / "01_framing_exercise.zip") as file:
+        assert file.namelist() == ["01_framing_exercise.ipynb"]
 
 
 def test_the_practical_is_packed_with_its_artefacts_and_what_is_missing_is_named(tmp_path, monkeypatch):

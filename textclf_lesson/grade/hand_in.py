@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from textclf_lesson.base.errors import CheckFailed, DeskError, ModelError, NotebookError
+from textclf_lesson.base.errors import CheckFailed, DeskError, Interrupted, ModelError, NotebookError
 from textclf_lesson.check.rubric import rubric_of
 from textclf_lesson.course import desk, runner
 from textclf_lesson.grade import artefacts
@@ -17,7 +17,8 @@ from textclf_lesson.grade.sandbox import Sandbox
 
 FOLDER = "hand-in"  # in the working copy
 # What a blank and its check raise, and what the check of a wrong answer does: these cells have a sentence of their own.
-UNANSWERED, NOT_RIGHT = ("NotYet", "Blank"), ("CheckFailed", "CheckFault", "Missing")
+UNANSWERED = ("NotYet", "Blank")
+TOLD = {"CheckFailed": "Not right yet", "Missing": "Not right yet", "CheckFault": "Not judged"}
 MODEL_FILES = ("model.onnx", "config.json", "tokenizer.json", "thresholds.json")
 
 
@@ -30,14 +31,13 @@ class HandIn:
     problems: list[str] = field(default_factory=list)
 
 
-def hand_in(
-    folder: Path, lesson: str, run: bool = True, tell: Callable[[int, int], None] = lambda done, cells: None
-) -> HandIn:
+def hand_in(folder: Path, lesson: str, run: bool = True, say: Callable[[str], None] = lambda line: None) -> HandIn:
     """Run the exercise of a lesson ("01") in the working copy `folder` from top to bottom, and pack what is asked for.
 
     The notebook is run as it was saved, in a folder of its own: nothing of the learner's is changed by it. It is packed
-    whatever comes of that, for a deadline may be near; `problems` says what is missing or does not run. `tell(done,
-    cells)` is called after every cell. Raises DeskError if there is no such exercise, or the archive cannot be written.
+    whatever comes of that, Ctrl+C included, for a deadline may be near; `problems` says what is missing or does not
+    run. `say(line)` is called when a cell takes long, with a line that says which. Raises DeskError if there is no such
+    exercise, or the archive cannot be written.
     """
     path = desk.notebook(folder, lesson, exercise=True)
     try:
@@ -46,7 +46,7 @@ def hand_in(
         raise DeskError(f"Nothing was written: {problem}") from None
     handed = HandIn(folder / FOLDER / f"{path.stem}.zip", problems=_unanswered(notebook))
     if run:
-        handed.problems += _run(path, tell)
+        handed.problems += _run(path, say)
     files = [path]
     if any(entry["artefact"] for entry in rubric_of(lesson)):
         beside = path.parent / artefacts.FOLDER
@@ -68,13 +68,16 @@ def _unanswered(notebook: NotebookNode) -> list[str]:
     return [f"Not answered yet: {names}."] if blank else []
 
 
-def _run(path: Path, tell: Callable[[int, int], None]) -> list[str]:
+def _run(path: Path, say: Callable[[str], None]) -> list[str]:
     """What keeps the notebook from running from top to bottom, then the items that are not right yet."""
     with tempfile.TemporaryDirectory(prefix="textclf-hand-in-") as place:
         others = shutil.ignore_patterns("*.ipynb", ".*")
         shutil.copytree(path.parent, place, ignore=others, dirs_exist_ok=True)
         copy = Path(shutil.copy(path, place))
-        outcome = runner.execute(copy, tell, keep_going=True)
+        try:
+            outcome = runner.execute(copy, say=say, keep_going=True)
+        except Interrupted as stop:
+            return [f"It was not run to its end: you stopped it at {stop}. Does a loop never end?"]
     if outcome.error:
         return [f"It does not run from top to bottom: {outcome.error}."]
     problems, wrong = [], []
@@ -82,9 +85,9 @@ def _run(path: Path, tell: Callable[[int, int], None]) -> list[str]:
         for output in cell.get("outputs", []):
             if output.output_type != "error" or output.ename in UNANSWERED:
                 continue
-            if output.ename in NOT_RIGHT:
+            if output.ename in TOLD:
                 name = cell.metadata.get("nbgrader", {}).get("grade_id", "").removesuffix("_check")
-                wrong.append(f"Not right yet, `{name}`: {output.evalue}")
+                wrong.append(f"{TOLD[output.ename]}, `{name}`: {output.evalue}")
             else:
                 problems.append(f"Cell {number} stops with {output.ename}: {output.evalue}")
     return problems + wrong
