@@ -200,6 +200,14 @@ class _Client(NotebookClient):
         self.watch.hear()
         return super().process_message(msg, cell, cell_index)
 
+    async def _async_poll_kernel_alive(self) -> None:
+        """Until the kernel is gone: nbclient's would then print a traceback, some time later, that nobody can use."""
+        try:
+            await super()._async_poll_kernel_alive()
+        except AssertionError:
+            if self.kc is not None:
+                raise
+
     def was_interrupted(self) -> bool:
         """Whether nbclient has answered Ctrl+C or SIGTERM: it then ends its kernel, and notes that in this future."""
         return hasattr(self, "_async_cleanup_kernel_future")
