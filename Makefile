@@ -118,6 +118,7 @@ lint: $(READY)  ## ruff, and whether README, times, notebooks and exercises agre
 	@$(BIN)/python -m tools.glossary --check
 	@$(BIN)/python -m tools.book --check
 	@$(BIN)/python -m tools.test_looks --check
+	@$(BIN)/python -m tools.hub --check
 	@$(BIN)/python -m tools.slides --check
 	@$(BIN)/python -m tools.teaching --check
 
