@@ -5,7 +5,7 @@ from scipy import stats
 
 from tests.exercises.answers import right, wrong
 from textclf_lesson.check import ex04 as items
-from textclf_lesson.check.sources import levels_of
+from textclf_lesson.evaluate import evidence
 
 
 def _spell(word, vocabulary, mark="##", ends=reversed, give_up=True):
@@ -192,44 +192,61 @@ def renames_what_has_a_new_name(old):
     return new | best | {"save_strategy": new["eval_strategy"], "load_best_model_at_end": True}
 
 
-def _padded(lengths, batch_size, arrange=sorted):
+def _padded(lengths, batch_size, max_length, arrange=sorted):
     def computed(rows):
         batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
         return sum(len(batch) * max(batch) for batch in batches)
 
-    return {"fixed": 128 * len(lengths), "longest": computed(lengths), "alike": computed(arrange(lengths))}
+    found = {"fixed": 128 * len(lengths), "longest": computed(lengths), "alike": computed(arrange(lengths))}
+    return found | {"lost": sum(max(0, length - max_length) for length in lengths) / sum(lengths)}
 
 
 @wrong("padded_tokens", "Which rows should share a batch?")
-def never_put_together(lengths, batch_size):
-    return _padded(lengths, batch_size, arrange=list)
+def never_put_together(lengths, batch_size, max_length):
+    return _padded(lengths, batch_size, max_length, arrange=list)
 
 
 @wrong("padded_tokens", "as wide as *its own* longest row")
-def longest_of_all(lengths, batch_size):
-    return _padded(lengths, batch_size) | {"longest": max(lengths) * len(lengths)}
+def longest_of_all(lengths, batch_size, max_length):
+    return _padded(lengths, batch_size, max_length) | {"longest": max(lengths) * len(lengths)}
 
 
 @wrong("padded_tokens", "count its rows")
-def last_batch_taken_for_full(lengths, batch_size):
+def last_batch_taken_for_full(lengths, batch_size, max_length):
     starts = range(0, len(lengths), batch_size)
     wide = sum(batch_size * max(lengths[start : start + batch_size]) for start in starts)
-    return _padded(lengths, batch_size) | {"longest": wide}
+    return _padded(lengths, batch_size, max_length) | {"longest": wide}
 
 
 @wrong("padded_tokens", "the last batch is missing")
-def full_batches_only(lengths, batch_size):
+def full_batches_only(lengths, batch_size, max_length):
     full = lengths[: len(lengths) // batch_size * batch_size]
-    return _padded(full, batch_size) | {"fixed": 128 * len(lengths)}
+    return _padded(full, batch_size, max_length) | {"fixed": 128 * len(lengths)}
 
 
 @wrong("padded_tokens", "the padding is missing")
-def counts_text(lengths, batch_size):
-    return dict.fromkeys(["fixed", "longest", "alike"], sum(lengths))
+def counts_text(lengths, batch_size, max_length):
+    return dict.fromkeys(["fixed", "longest", "alike", "lost"], sum(lengths))
+
+
+@wrong("padded_tokens", "share of *rows*")
+def rows_truncated(lengths, batch_size, max_length):
+    return _padded(lengths, batch_size, max_length) | {"lost": np.mean(np.array(lengths) > max_length)}
+
+
+@wrong("padded_tokens", "the share that is kept")
+def share_kept(lengths, batch_size, max_length):
+    found = _padded(lengths, batch_size, max_length)
+    return found | {"lost": 1 - found["lost"]}
+
+
+@wrong("padded_tokens", "must not count below zero")
+def short_rows_count_below_zero(lengths, batch_size, max_length):
+    return _padded(lengths, batch_size, max_length) | {"lost": np.sum(np.array(lengths) - max_length) / sum(lengths)}
 
 
 @right("padded_tokens")
-def filled_up_and_reshaped(lengths, batch_size):
+def filled_up_and_reshaped(lengths, batch_size, max_length):
     def computed(rows):
         left = -len(rows) % batch_size
         table = np.append(rows, np.zeros(left, int)).reshape(-1, batch_size)
@@ -239,6 +256,7 @@ def filled_up_and_reshaped(lengths, batch_size):
         "fixed": np.full(len(lengths), 128).sum(),
         "longest": computed(lengths),
         "alike": computed(np.sort(lengths)[::-1]),
+        "lost": 1 - np.minimum(lengths, max_length).sum() / lengths.sum(),
     }
 
 
@@ -284,62 +302,77 @@ def by_scipy(a, b):
 
 
 def _decision(**other):
-    gain = levels_of("movie-snippets")["MiniLM"]["difference"]
-    at_most = 1 - items._words()[1].accuracy
-    found = {"films": "fine-tune", "topics": "stay", "weak_spot": "contrast", "films_gain": gain[1:]}
-    return found | {"topics_at_most": at_most} | other
+    found = {"hundred": "frozen", "two_thousand": "fine-tune", "topics": "stay"} | other
+    for key, n in {"hundred": 100, "two_thousand": 2000}.items():
+        gain = items._gain(n, found[key])
+        found.setdefault(f"{key}_gain", (gain.low, gain.high))
+    return {"topics_at_most": 1 - evidence.baseline("reuters-r8").score} | found
 
 
 @wrong("where_it_pays", "Even a model without a mistake")
-def transformers_everywhere():
-    return _decision(topics="fine-tune")
+def encoders_everywhere():
+    return _decision(topics="frozen")
 
 
-@wrong("where_it_pays", "with the rule")
+@wrong("where_it_pays", "no level that gains enough?")
 def stays_for_ever():
-    return _decision(films="stay")
+    return _decision(hundred="stay")
 
 
-@wrong("where_it_pays", "because it is large")
-def most_mistakes():
-    return _decision(weak_spot="neither")
+@wrong("where_it_pays", "against both parts of the rule")
+def frozen_with_many_rows():
+    return _decision(two_thousand="frozen")
 
 
-@wrong("where_it_pays", "one model's accuracy")
-def interval_of_the_accuracy():
-    return _decision(films_gain=levels_of("movie-snippets")["MiniLM"]["interval"])
+@wrong("where_it_pays", "the *cheapest* level")
+def the_best_level():
+    return _decision(hundred="fine-tune")
+
+
+@wrong("where_it_pays", "of a single draw")
+def one_draw():
+    gain = items._gain(2000, "fine-tune", draws=1)
+    return _decision(two_thousand_gain=(gain.low, gain.high))
+
+
+@wrong("where_it_pays", "sign turned")
+def baseline_minus_choice():
+    gain = items._gain(100, "frozen")
+    return _decision(hundred_gain=(-gain.high, -gain.low))
 
 
 @wrong("where_it_pays", "what is left above it?")
 def accuracy_itself():
-    return _decision(topics_at_most=items._words()[1].accuracy)
+    return _decision(topics_at_most=evidence.baseline("reuters-r8").score)
 
 
-@wrong("where_it_pays", "left of the macro F1")
-def from_macro_f1():
-    return _decision(topics_at_most=1 - items._words()[1].macro_f1)
+@wrong("where_it_pays", "on the validation rows")
+def left_on_validation():
+    return _decision(topics_at_most=1 - evidence.baseline("reuters-r8").validation)
 
 
 @right("where_it_pays")
 def rounded():
     decision = _decision()
-    low, high = decision["films_gain"]
-    return decision | {
-        "films_gain": (round(low, 3), round(high, 3)),
-        "topics_at_most": round(decision["topics_at_most"], 3),
-    }
+    return {key: tuple(round(end, 3) for end in value) if isinstance(value, tuple) else value
+            for key, value in decision.items()}  # fmt: skip
 
 
 @wrong("quiz", "every token of it is computed", lesson="04")
 def pads_are_free():
-    return {"padding": "c", "best": "c", "rate": "b", "save": "c", "curves": "b"}
+    return {"padding": "c", "best": "c", "rate": "b", "save": "c", "curves": "b", "lora": "c"}
 
 
 @wrong("quiz", "the validation rows chose it", lesson="04")
 def reports_what_chose():
-    return {"padding": "a", "best": "b", "rate": "b", "save": "c", "curves": "b"}
+    return {"padding": "a", "best": "b", "rate": "b", "save": "c", "curves": "b", "lora": "c"}
+
+
+@wrong("quiz", "A conclusion names them", lesson="04")
+def lora_as_good_everywhere():
+    return {"padding": "a", "best": "c", "rate": "b", "save": "c", "curves": "b", "lora": "b"}
 
 
 @right("quiz", lesson="04")
 def in_brackets_and_capitals():
-    return {"padding": "(a)", "best": "C", "rate": "b", "save": "c", "curves": "b"}
+    return {"padding": "(a)", "best": "C", "rate": "b", "save": "c", "curves": "b", "lora": "c"}

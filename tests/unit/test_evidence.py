@@ -1,5 +1,6 @@
 """Stored results: what they are called, what they hold, and that a stored score is what the stored model reaches."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -79,3 +80,33 @@ def test_a_benchmark_is_a_table_without_runs():
 def test_an_unknown_study_is_refused_with_all_there_are(ask, name):
     with pytest.raises(ValueError, match=r"Nothing is stored under .* There are: .*benchmarks/export, .*levels"):
         ask(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "wanted"),
+    [
+        ("labelled_rows", 1051, {"model": "frozen", "rows": 250, "split": None}),
+        ("augmentation", 1051, {"model": "fine-tuned", "method": "none", "rows": 500}),
+        ("word_order", 1000, {"words": "shuffled"}),
+    ],
+)
+def test_the_rows_that_were_right_give_the_stored_accuracy(name, n, wanted):
+    found = evidence.right(name, n, **wanted)
+    runs = evidence.runs(name)
+    for key, value in wanted.items():
+        runs = runs[runs[key].isna() if value is None else runs[key] == value] if key in runs else runs
+    assert len(found) == len(runs) > 0
+    for rows, accuracy in zip(found, runs["accuracy"], strict=True):
+        assert rows.shape == (n,) and set(rows) == {0, 1}
+        assert np.mean(rows) == pytest.approx(accuracy, abs=0.0001)
+
+
+def test_rows_that_are_not_there_are_told_of():
+    with pytest.raises(ValueError, match=r"No run of 'word_order' has words='sorted'"):
+        evidence.right("word_order", 1000, words="sorted")
+    with pytest.raises(ValueError, match=r"'learning_rate' did not store which rows were right"):
+        evidence.right("learning_rate", 1051, rows=1000)
+    with pytest.raises(ValueError, match=r"another number of rows than n=900"):
+        evidence.right("word_order", 900, words="shuffled")
+    with pytest.raises(ValueError, match=r"Nothing is stored under 'nothing'"):
+        evidence.right("nothing", 10)

@@ -229,7 +229,7 @@ def level_for_the_shop(answer: Answer) -> Iterator[str]:
             )
     if stream.startswith("TF-IDF"):
         raise CheckFailed(
-            "`stream`: five thousand lines a second leave 200 µs for each. Compare the medians and the p95 with that."
+            "`stream`: five thousand lines a second leave 200 µs for each. Compare the medians with that."
         )
     if night.startswith("fastText"):
         raise CheckFailed(

@@ -7,7 +7,7 @@ ASSETS = {
     "01": ("snippets", "newsgroups-reuters"),
     "02": ("snippets",),
     "03": ("snippets", "newsgroups-reuters", "russian-senses", "chinese-reviews"),
-    "04": ("snippets", "newsgroups-reuters", "minilm"),
+    "04": ("snippets", "minilm"),
     "05": ("wiki-comments",),
     "06": ("newsgroups-reuters", "wiki-comments"),
     "07": ("snippets", "wordnet"),

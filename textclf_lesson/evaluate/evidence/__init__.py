@@ -3,5 +3,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"stored": ["Baseline", "baseline", "best", "names", "runs", "study"]}
+    __name__, submod_attrs={"stored": ["Baseline", "baseline", "best", "names", "right", "runs", "study"]}
 )

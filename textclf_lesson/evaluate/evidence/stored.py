@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from textclf_lesson.base.hints import did_you_mean
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -117,6 +118,38 @@ def runs(name: str) -> "pd.DataFrame":
     if "runs" not in found:
         raise ValueError(f"{name!r} has no runs, it is one table: evidence.study({name!r}) gives it.")
     return pd.DataFrame([run["settings"] | run["result"] for run in found["runs"]])
+
+
+def right(name: str, n: int, /, **settings: Any) -> "list[np.ndarray]":
+    """Which rows the runs of a study got right: 1 or 0 for each of its `n` rows, whole numbers, an array for each run.
+
+    settings: those that a run must have; None for a setting that it must not have. With 1 as the truth of every row,
+    two such lists go into `metrics.difference`.
+
+    Raises ValueError as `study` does; if no run has these settings; if runs did not store their rows, or not `n`.
+
+    >>> [run.mean() for run in right("labelled_rows", 1051, model="frozen", rows=100, split=None)][0].round(2).item()
+    0.67
+    """
+    import numpy as np
+
+    found = [
+        run for run in study(name).get("runs", []) if all(run["settings"].get(k) == v for k, v in settings.items())
+    ]
+    if not found:
+        wanted = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+        raise ValueError(
+            f"No run of {name!r} has {wanted or 'its settings stored'}: evidence.runs({name!r}) shows all."
+        )
+    if any("right" not in run["result"] for run in found):
+        raise ValueError(f"{name!r} did not store which rows were right: evidence.runs({name!r}) has its scores.")
+    packed = [np.frombuffer(bytes.fromhex(run["result"]["right"]), np.uint8) for run in found]
+    if any(
+        8 * len(bits) - n not in range(8) or run["result"].get("n", n) != n
+        for bits, run in zip(packed, found, strict=True)
+    ):
+        raise ValueError(f"The runs of {name!r} scored another number of rows than n={n}.")
+    return [np.unpackbits(bits)[:n].astype(int) for bits in packed]
 
 
 def _stored() -> dict[str, dict[str, Any]]:
