@@ -5,6 +5,7 @@ A reference stands in double braces. ID is a cell's id, as the notebook's file h
     {{picture ID}}                      the cell's picture, with its alt text
     {{output ID lines 1-3}}             what the cell printed, or these lines of it
     {{table ID rows 1-4 columns a, b}}  the table that the cell shows, or these rows and columns of it
+    {{table ID columns "a, b", c}}     a column whose name has a comma stands in quotes
     {{code ID lines 5-9}}               the cell's code, or these lines of it
     {{claim 04.few}}                    the sentence that the notebook claims, and the numbers it rests on
     {{number ID "pattern" percent}}     what the group in the pattern finds in the cell's outputs; `percent`: as 77 %
@@ -12,6 +13,7 @@ A reference stands in double braces. ID is a cell's id, as the notebook's file h
 So no number of a talk can be another than its lesson's: what is not found, or not found once, is an error.
 """
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -93,7 +95,7 @@ class Lesson:
                 raise LookupError(f"it has rows 1 to {len(body)}")
             body = body[first - 1 : last]
         if columns := re.search(r"columns (.+)", options):
-            wanted = [name.strip() for name in columns[1].split(",")]
+            wanted = next(csv.reader([columns[1]], skipinitialspace=True))
             if lost := [name for name in wanted if name not in heading]:
                 raise LookupError(f"no column {lost[0]!r}; there are {', '.join(heading)}")
             kept = [*range(leading), *(heading.index(name) for name in wanted if name not in heading[:leading])]

@@ -26,8 +26,6 @@ ITEMS = ROOT / "textclf_lesson" / "check" / "exercises.json"
 STEP = 5  # minutes to which all is rounded up
 TALKED = 2  # times its reading minutes that a section takes in class
 A_POINT = 3  # minutes
-SERVER_MB = 160  # a learner's JupyterLab on a hub before a kernel starts, measured; docs/hub.md
-ROOM_GB = 64  # of memory, the machine that the table of lessons is made for
 LONGEST = 95  # minutes between two breaks
 REGION = re.compile(r"(<!-- (\w[\w-]*):start -->\n).*?(<!-- \2:end -->)", re.DOTALL)
 
@@ -144,29 +142,14 @@ def table(plan: dict) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def memory() -> str:
-    """The measured peak of each lesson's kernel, up to half a GB, and how many learners that lets work at once."""
-    lines = ["| lesson | peak of its kernel | learners at once in 64 GB |", "|---|---|---|"]
-    for entry in json.loads(TIMINGS.read_text(encoding="utf-8"))["lessons"].values():
-        peaks = [entry[column]["peak_mb"] for column in ("without_amx", "with_amx") if column in entry]
-        if peaks:
-            peak = math.ceil(max(peaks) / 500) * 500  # so that the page does not change with every run
-            most = int(0.9 * 1000 * ROOM_GB // (SERVER_MB + peak))
-            lines.append(f"| {entry['title']} | {peak / 1000:g} GB | {most} |")
-    return "\n".join([*lines, "", "A tenth of the memory is left to the system.", ""])
-
-
 def page() -> str:
     """docs/teaching.md with its tables made anew. Raises PlanError if a plan does not fit."""
     plans = {plan["id"]: plan for plan in tomllib.loads(PLANS.read_text(encoding="utf-8"))["plan"]}
     text = PAGE.read_text(encoding="utf-8")
     there = {region[2] for region in REGION.finditer(text)}
-    if there != {*plans, "memory"}:
-        raise PlanError(
-            f"docs/teaching.md and docs/teaching.toml differ in their plans: {sorted(there ^ {*plans, 'memory'})}"
-        )
-    made = {name: table(plan) for name, plan in plans.items()} | {"memory": memory()}
-    return REGION.sub(lambda region: f"{region[1]}{made[region[2]]}{region[3]}", text)
+    if there != set(plans):
+        raise PlanError(f"docs/teaching.md and docs/teaching.toml differ in their plans: {sorted(there ^ set(plans))}")
+    return REGION.sub(lambda region: f"{region[1]}{table(plans[region[2]])}{region[3]}", text)
 
 
 def problems() -> list[str]:

@@ -1,5 +1,6 @@
 """`textclf demo`: open the port, make the levels behind a progress bar, answer until Ctrl+C."""
 
+import os
 import signal
 import sys
 import threading
@@ -43,6 +44,7 @@ def run(
             for name, make in bar:
                 bar.set_description(f"making the levels: {name}")
                 levels.append(make())
+        os.environ["TEXTCLF_PROGRESS"] = "0"  # the terminal is quiet from here on: no bar for each sentence
         app = create_app(Room(levels, corpus))
         name, number = listener.getsockname()[:2]
         address = f"http://{f'[{name}]' if ':' in name else name}:{number}"
