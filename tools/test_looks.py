@@ -93,11 +93,18 @@ def _sets(node: ast.AST, names: dict[str, set[str]]) -> set[str]:
 
 
 def _looks(tree: ast.AST, names: dict[str, set[str]]) -> set[tuple[str, str]]:
-    found = set()
+    """The test splits that a cell takes. In `a["test_natural"] if "test_natural" in a else a["test"]`, written for
+    a learner's own data, what stands behind `else` is no look: the course's set has the split that is asked for."""
+    found, fallback = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.In):
+            fallback |= set(ast.walk(node.orelse))
     for line in ast.walk(tree):
         if not isinstance(line, ast.stmt):
             continue
         for node in ast.walk(line):
+            if node in fallback:
+                continue
             if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value in SPLITS:
                 found |= {(name, node.slice.value) for name in _sets(node.value, names)}
             elif isinstance(node, ast.Call):
@@ -106,10 +113,25 @@ def _looks(tree: ast.AST, names: dict[str, set[str]]) -> set[tuple[str, str]]:
                 if call.startswith("evidence.") and call != "evidence.best" and given:
                     found.add((str(given[0]), "stored"))
                 found |= {(name, split) for split in given if split in SPLITS for name in _sets(node, names)}
+            elif isinstance(node, ast.For) and isinstance(node.target, ast.Name):
+                over = [part.value for part in ast.walk(node.iter) if isinstance(part, ast.Constant)]
+                found |= {(name, split) for split in SPLITS if split in over for name in _sets(line, names)}
+                found |= {(name, "stored") for name in over if name in DATA_SETS and _asks(node, node.target.id)}
             elif isinstance(node, ast.For | ast.comprehension):
                 over = [part.value for part in ast.walk(node.iter) if isinstance(part, ast.Constant)]
                 found |= {(name, split) for split in SPLITS if split in over for name in _sets(line, names)}
     return found
+
+
+def _asks(loop: ast.For, name: str) -> bool:
+    """Whether a loop asks for a stored result by its variable: `evidence.baseline(name)`."""
+    return any(
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func).startswith("evidence.")
+        and ast.unparse(node.func) != "evidence.best"
+        and [ast.unparse(argument) for argument in node.args[:1]] == [name]
+        for node in ast.walk(loop)
+    )
 
 
 def page() -> str:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.naive_bayes import MultinomialNB
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from tests.exercises.answers import right, wrong
 from textclf_lesson.check import ex02 as items
@@ -45,41 +46,57 @@ def with_numpy(count, texts, texts_with_word):
 
 
 @wrong("unseen_probabilities", "fitted on the test")
-def vectoriser_has_seen_the_test(texts, labels, unseen):
+def vectoriser_has_seen_the_test(texts, labels, values, unseen):
     words = TfidfVectorizer().fit([*texts, *unseen])
+    model = LogisticRegression(C=max(values)).fit(words.transform(texts), labels)
+    return max(values), model.predict_proba(words.transform(unseen))[:, 1]
+
+
+@wrong("unseen_probabilities", "raised ValueError: X has")
+def two_vectorisers(texts, labels, values, unseen):
+    model = LogisticRegression().fit(TfidfVectorizer().fit_transform(texts), labels)
+    return max(values), model.predict_proba(TfidfVectorizer().fit_transform(unseen))[:, 1]
+
+
+@wrong("unseen_probabilities", "take the one with the best mean")
+def takes_the_first(texts, labels, values, unseen):
+    words = TfidfVectorizer().fit(texts)
+    model = LogisticRegression().fit(words.transform(texts), labels)
+    return values[0], model.predict_proba(words.transform(unseen))[:, 1]
+
+
+@wrong("unseen_probabilities", "You return labels")
+def labels_only(texts, labels, values, unseen):
+    words = TfidfVectorizer().fit(texts)
+    return max(values), LogisticRegression().fit(words.transform(texts), labels).predict(words.transform(unseen))
+
+
+@wrong("unseen_probabilities", "probabilities of label 0")
+def the_other_column(texts, labels, values, unseen):
+    words = TfidfVectorizer().fit(texts)
+    model = LogisticRegression().fit(words.transform(texts), labels)
+    return max(values), model.predict_proba(words.transform(unseen))[:, 0]
+
+
+@wrong("unseen_probabilities", "Which column of predict_proba")
+def both_columns(texts, labels, values, unseen):
+    words = TfidfVectorizer().fit(texts)
+    model = LogisticRegression().fit(words.transform(texts), labels)
+    return max(values), model.predict_proba(words.transform(unseen))
+
+
+@wrong("unseen_probabilities", "the chosen C and the probabilities")
+def forgets_the_choice(texts, labels, values, unseen):
+    words = TfidfVectorizer().fit(texts)
     model = LogisticRegression().fit(words.transform(texts), labels)
     return model.predict_proba(words.transform(unseen))[:, 1]
 
 
-@wrong("unseen_probabilities", "raised ValueError: X has")
-def two_vectorisers(texts, labels, unseen):
-    model = LogisticRegression().fit(TfidfVectorizer().fit_transform(texts), labels)
-    return model.predict_proba(TfidfVectorizer().fit_transform(unseen))[:, 1]
-
-
-@wrong("unseen_probabilities", "You return labels")
-def labels_only(texts, labels, unseen):
-    words = TfidfVectorizer().fit(texts)
-    return LogisticRegression().fit(words.transform(texts), labels).predict(words.transform(unseen))
-
-
-@wrong("unseen_probabilities", "probabilities of label 0")
-def the_other_column(texts, labels, unseen):
-    words = TfidfVectorizer().fit(texts)
-    return LogisticRegression().fit(words.transform(texts), labels).predict_proba(words.transform(unseen))[:, 0]
-
-
-@wrong("unseen_probabilities", "it returns an array of the shape (400, 2)")
-def both_columns(texts, labels, unseen):
-    words = TfidfVectorizer().fit(texts)
-    return LogisticRegression().fit(words.transform(texts), labels).predict_proba(words.transform(unseen))
-
-
 @right("unseen_probabilities")
-def naive_bayes(texts, labels, unseen):
-    words = CountVectorizer(binary=True)
-    model = MultinomialNB().fit(words.fit_transform(texts), labels)
-    return list(np.exp(model.predict_log_proba(words.transform(unseen)))[:, 1])
+def with_a_grid(texts, labels, values, unseen):
+    pipe = make_pipeline(CountVectorizer(binary=True), LogisticRegression())
+    search = GridSearchCV(pipe, {"logisticregression__C": values}, cv=5).fit(texts, labels)
+    return [search.best_params_["logisticregression__C"], search.predict_proba(unseen)[:, 1].tolist()]
 
 
 @wrong("paired_interval", "its own test sentences")
@@ -164,10 +181,10 @@ def by_a_table(truth, probability, k):
     return rows[rows["p"].round() != rows["truth"]].nlargest(k, "sure").index.to_list()
 
 
-def _decision(ship="letters", how="misspelt", turn=1, megabytes=None):
+def _decision(ship="characters", how="misspelt", turn=1, megabytes=None):
     truth, predictions = items._predictions()
     found = {}
-    for key, (a, b) in {"over_words": ("words", "letters"), "both_over_it": ("letters", "both")}.items():
+    for key, (a, b) in {"over_words": ("words", "characters"), "both_over_it": ("characters", "both")}.items():
         gain = metrics.difference(truth, predictions[a, how], predictions[b, how])
         found[key] = (gain.low, gain.high)[::turn]
     return {"ship": ship, **found, "megabytes": megabytes or items._megabytes(ship)}
@@ -206,7 +223,7 @@ def bytes_for_megabytes():
 
 @right("choose")
 def rounded_by_hand():
-    return {"ship": "letters", "over_words": [0.02, 0.09], "both_over_it": (-0.03, 0.02), "megabytes": 1.3}
+    return {"ship": "characters", "over_words": [0.02, 0.09], "both_over_it": (-0.03, 0.02), "megabytes": 1.3}
 
 
 def _steps(path):

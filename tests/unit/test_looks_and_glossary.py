@@ -43,6 +43,18 @@ def test_training_rows_are_no_look_and_stored_results_are_told_apart():
     assert test_looks.looks(notebook(LOAD, 'films["train"], films["validation"]')) == {}
     found = test_looks.looks(notebook('evidence.baseline("tweets")', 'evidence.best("tweets")'))
     assert found == {("tweets", "stored"): ["7.3"]}
+    loop = 'for name in ["tweets", "disaster"]:\n    evidence.{}(name)'
+    both = {("tweets", "stored"): ["7.3"], ("disaster", "stored"): ["7.3"]}
+    assert test_looks.looks(notebook(loop.format("baseline"))) == both
+    assert test_looks.looks(notebook(loop.format("best"))) == {}
+
+
+def test_a_fallback_for_own_data_is_no_look():
+    fallback = 'x = films["test_natural"] if "test_natural" in films else films["test"]'
+    assert test_looks.looks(notebook(LOAD, fallback)) == {("tweets", "test_natural"): ["7.3"]}
+    other = 'x = films["test_natural"] if hard else films["test"]'
+    both = {("tweets", "test_natural"): ["7.3"], ("tweets", "test"): ["7.3"]}
+    assert test_looks.looks(notebook(LOAD, other)) == both
 
 
 def test_a_linked_term_shows_its_definition_on_hover():

@@ -12,13 +12,13 @@ from textclf_lesson.base.errors import CheckFailed
 from textclf_lesson.check.core import Answer, guess, item
 from textclf_lesson.check.quiz import questions, quiz  # noqa: F401
 from textclf_lesson.check.sources import hurried
-from textclf_lesson.check.values import close, compare
+from textclf_lesson.check.values import close, compare, numeric, shape_of
 from textclf_lesson.evaluate import metrics
 from textclf_lesson.models import baselines
 
 __getattr__ = guess(__name__)
 
-CANDIDATES = {"words": "tfidf", "letters": "char", "both": "tfidf-2gram+char"}
+CANDIDATES = {"words": "tfidf", "characters": "char", "both": "tfidf-2gram+char"}
 ROWS = 2000  # training sentences of the exercises: enough to see the point, quick enough to try twice
 
 
@@ -65,12 +65,23 @@ def tfidf_weight(answer: Answer, seed: int = 0) -> Iterator[str]:
 
 @item
 def unseen_probabilities(answer: Answer, seed: int = 0) -> Iterator[str]:
-    """Takes training texts, their labels (0, 1), test texts; returns the probability of label 1 for each test text."""
+    """Takes training texts, their labels (0, 1), values of C, test texts; returns the C that five folds of the training
+    texts choose, and the probability of label 1 for each test text."""
     train, test = _films()
     train = train.sample(1000, random_state=seed)
     texts, labels = train["text"].tolist(), train["label"].tolist()
     some, truth = test["text"].tolist()[:400], test["label"].to_numpy()[:400]
-    proba = answer.array(texts, labels, some, shape=(len(some),))
+    useless, useful = 1e-7, 1.0 + seed
+    chosen, proba = _choice_and_probabilities(answer, texts, labels, [useful, useless], some)
+    for values in ([useful, useless], [useless, useful]):
+        if values[0] == useless:
+            chosen, _ = _choice_and_probabilities(answer, texts, labels, values, some[:5])
+        if not close(chosen, useful):
+            raise CheckFailed(
+                f"Of C = {useful:g} and C = {useless:g}, in this order or the other, the first is far better in five "
+                f"folds of `texts`; you choose {chosen:g}. Score each value, and take the one with the best mean."
+            )
+    yield "C chosen by its score, not by its position"
     if proba.min() < 0 or proba.max() > 1:
         raise CheckFailed("Probabilities lie between 0 and 1; yours do not. Is that a margin (decision_function)?")
     if set(np.unique(proba)) <= {0.0, 1.0}:
@@ -84,7 +95,8 @@ def unseen_probabilities(answer: Answer, seed: int = 0) -> Iterator[str]:
         )
     yield "probabilities of the right class"
     other = test["text"].tolist()[400:]
-    again = answer.array(texts, labels, some[:20] + other, shape=(20 + len(other),))[:20]
+    _, again = _choice_and_probabilities(answer, texts, labels, [useful], some[:20] + other)
+    again = again[:20]
     if not close(again, proba[:20], 1e-4):
         raise CheckFailed(
             "The probability of a sentence changes with the *other* test sentences. Something was fitted on the test: "
@@ -93,11 +105,27 @@ def unseen_probabilities(answer: Answer, seed: int = 0) -> Iterator[str]:
     yield "nothing learned from the test"
 
 
+def _choice_and_probabilities(
+    answer: Answer, texts: list[str], labels: list[int], values: list[float], unseen: list[str]
+) -> tuple[float, np.ndarray]:
+    """What the answer returns: the value it chose, and a probability for each unseen text."""
+    value = answer(texts, labels, values, unseen)
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise CheckFailed(f"Return two things, the chosen C and the probabilities; you return {shape_of(value)}.")
+    chosen, proba = answer.as_number(value[0], "the chosen C"), numeric(value[1])
+    if proba is None or proba.shape != (len(unseen),):
+        raise CheckFailed(
+            f"The second thing should be one number for each unseen text, {len(unseen)} in all; it is "
+            f"{shape_of(value[1])}. Which column of predict_proba is label 1?"
+        )
+    return chosen, proba
+
+
 @item
 def paired_interval(answer: Answer, seed: int = 0) -> Iterator[str]:
     """Takes the truth and two models' labels; returns (low, high) of b's accuracy minus a's, 95 %, paired bootstrap."""
     truth, predictions = _predictions()
-    pairs = [("words", "letters"), ("both", "words")]
+    pairs = [("words", "characters"), ("both", "words")]
     a, b = (predictions[name, "misspelt"] for name in pairs[seed % 2])
     value = answer.as_pair(answer(truth, a, b))
     expected = metrics.difference(truth, a, b)
@@ -167,15 +195,15 @@ def choose(answer: Answer) -> Iterator[str]:
     ship, (truth, predictions) = answer.choice(record, "ship", CANDIDATES), _predictions()
     if ship == "both":
         raise CheckFailed(
-            "On hurried sentences, is 'both' *clearly* better than 'letters'? Look at the paired interval, then at the "
-            "megabytes that every phone would load."
+            "On hurried sentences, is 'both' *clearly* better than 'characters'? Look at the paired interval, then at "
+            "the megabytes that every phone would load."
         )
     if ship == "words":
         raise CheckFailed(
             "The smallest file, but people will type in a hurry. How much accuracy is lost on hurried sentences?"
         )
-    yield "letters: as good as it gets on hurried sentences, at about half the size of 'both'"
-    for key, (a, b) in {"over_words": ("words", "letters"), "both_over_it": ("letters", "both")}.items():
+    yield "characters: as good as it gets on hurried sentences, at about half the size of 'both'"
+    for key, (a, b) in {"over_words": ("words", "characters"), "both_over_it": ("characters", "both")}.items():
         value = answer.as_pair(record[key], f"`{key}`")
         expected = metrics.difference(truth, predictions[a, "misspelt"], predictions[b, "misspelt"])
         clean = metrics.difference(truth, predictions[a, "clean"], predictions[b, "clean"])
@@ -187,7 +215,7 @@ def choose(answer: Answer) -> Iterator[str]:
         compare(value, (expected.low, expected.high), hints, otherwise, 0.008)
     yield "the paired intervals say so"
     size = answer.as_number(record["megabytes"], "`megabytes`")
-    if abs(size / _megabytes("letters") - 1) > 0.1:
+    if abs(size / _megabytes("characters") - 1) > 0.1:
         raise CheckFailed("`megabytes` is not the size of the model you ship: baselines.size_bytes, divided by 1e6.")
     yield "and the size is right"
 

@@ -45,7 +45,7 @@ def threshold_slider(truth: np.ndarray, probability: np.ndarray) -> Any:
 
 
 class ThresholdPicture:
-    """The curves of one label, a line at a threshold, and the confusion matrix there.
+    """The curves of one label over its base rate, a line at a threshold, and the confusion matrix there.
 
     truth: 0 or 1, shape (rows,). probability: in [0, 1], shape (rows,). A row is predicted positive if its probability
     is at least the threshold. Raises ValueError as `check_scores` does.
@@ -60,13 +60,15 @@ class ThresholdPicture:
         names = ("precision", "recall", "F1")
         for name, values, dash in zip(names, (precision, recall, f1), charts.DASHES, strict=False):
             curves.plot(thresholds, values[:-1], linestyle=dash, label=name)
+        # what precision would be if every row were predicted positive: no model that reads should be below
+        curves.axhline(self.truth.mean(), color="black", linestyle=":", linewidth=1, label="base rate")
         self.line = curves.axvline(START, color="grey", linestyle="-", linewidth=1.5, label="threshold")
         curves.set(title="Precision and recall depend on the threshold", xlabel="threshold on the probability")
         curves.set(ylabel="precision, recall, F1 (0 to 1)", xlim=(0, 1), ylim=(-0.02, 1.02))
-        curves.legend(loc="lower center", fontsize=8)
+        curves.legend(loc="lower left", fontsize=8)
         self.image = matrix.imshow(np.zeros((2, 2)), cmap="Blues", vmin=0, vmax=1)
         self.counts = [matrix.text(at % 2, at // 2, "", ha="center", va="center") for at in range(4)]
-        matrix.set(title="Rows", xlabel="predicted", ylabel="true", xticks=(0, 1), yticks=(0, 1))
+        matrix.set(title=f"{len(self.truth):,} rows", xlabel="predicted", ylabel="true", xticks=(0, 1), yticks=(0, 1))
         matrix.set(xticklabels=("no", "yes"), yticklabels=("no", "yes"))
         self.curves = curves
         self.sentence = ""
