@@ -257,7 +257,7 @@ def train(
         Path | None, typer.Option(metavar="FOLDER", help="For adapter and card. Default: build/shared/NAME.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    rows: Annotated[int | None, typer.Option(min=1, help="Only so many of each training set, to try it.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="At most N rows of each training set, to try it.")] = None,
 ) -> None:
     """Make a classifier that lessons share anew, by its recipe: an hour or more. No lesson needs it: both come along.
 

@@ -21,6 +21,7 @@ import tiny_models
 import yaml
 
 from textclf_lesson import __version__
+from textclf_lesson.assets import cache
 from textclf_lesson.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -262,7 +263,8 @@ def test_every_command_tells_its_use_in_an_empty_environment(alone, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{name} True" for name in names]
     listed = run(command, "fetch", "--list", cwd=tmp_path)
-    assert listed.returncode == 0 and "movie-snippets" in listed.stdout, listed.stderr
+    assert listed.returncode == 0, listed.stderr
+    assert [name for name in cache.catalog() if not re.search(rf"^{name} ", listed.stdout, re.MULTILINE)] == []
 
 
 def test_the_service_alone_serves_an_exported_folder(alone, exported, tmp_path):
