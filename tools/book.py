@@ -53,8 +53,7 @@ def main(arguments: list[str]) -> int:
 def lay_out(pages: Path, for_instructors: bool = False) -> None:
     """Write the sources of all pages into a folder; one that has not changed keeps its time, and is not built again."""
     wanted = sources(for_instructors)
-    there = [path for path in pages.rglob("*") if path.is_file() and pages / "api" not in path.parents]  # Sphinx's own
-    for path in there:
+    for path in [path for path in pages.rglob("*") if path.is_file()]:
         if path.relative_to(pages).as_posix() not in wanted:
             path.unlink()
     for name, content in wanted.items():
@@ -67,6 +66,9 @@ def lay_out(pages: Path, for_instructors: bool = False) -> None:
 def sources(for_instructors: bool) -> dict[str, bytes]:
     """The content of each page and file that Sphinx reads, by its path in the book."""
     found = {"api.rst": (FRAME / "api.rst").read_bytes()}
+    found |= {
+        f"api/{name}.rst": reference(name).encode() for name in re.findall(r"api/(\w+)", found["api.rst"].decode())
+    }
     found |= {name: (ROOT / name).read_bytes() for name in REPOSITORY}
     found |= {f"docs/{path.name}": path.read_bytes() for path in sorted((ROOT / "docs").glob("*.md"))}
     found["docs/glossary.md"] = to_sections(found["docs/glossary.md"].decode()).encode()
@@ -81,6 +83,17 @@ def sources(for_instructors: bool) -> dict[str, bytes]:
     pages = [path.with_suffix("").as_posix() for path in map(Path, found) if path.suffix in (".md", ".rst", ".ipynb")]
     index = contents((FRAME / "index.md").read_text(encoding="utf-8"), pages)
     return found | {"index.md": index.encode()}
+
+
+def reference(package: str) -> str:
+    """The page of a package: its docstring, and a section for each module; of the checks, not those of one exercise."""
+    lines = []
+    for path in sorted((ROOT / "textclf_lesson" / package).rglob("*.py"), key=lambda path: path.parts):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if not re.search(r"\.(__main__|ex\d\d)$", name):
+            line = "-" if lines else "="
+            lines += [name, line * len(name), "", f".. automodule:: {name}", ""]
+    return "\n".join(lines)
 
 
 def linked(pages: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:

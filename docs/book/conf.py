@@ -13,7 +13,7 @@ copyright = "prose and figures CC BY 4.0, code MIT"
 version = release = textclf_lesson.__version__
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the stored outputs are shown: nothing runs
@@ -25,7 +25,6 @@ autodoc_default_options["exclude-members"] = ", ".join(
 )  # which scikit-learn gives to every estimator
 autodoc_inherit_docstrings = False  # scikit-learn's are written for its own book
 autodoc_typehints = "none"  # signatures stay short; the docstrings say shapes and ranges
-templates_path = ["_templates"]
 
 html_theme = "sphinx_book_theme"
 html_title = project

@@ -94,7 +94,7 @@ def test_a_page_that_the_course_writes_can_be_used_by_everybody(page, tmp_path, 
         "notebooks/12_serving",
         "exercises/09_attention",
         "docs/glossary",
-        "api/textclf_lesson.evaluate.thresholds",
+        "api/assets",
     ],
 )
 def test_a_page_of_the_web_book_can_be_used_by_everybody(built, page, name):
