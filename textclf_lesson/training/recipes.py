@@ -3,7 +3,8 @@
 A recipe has several steps. The adapter of each is kept until the last is done, so that a run that was stopped goes on
 where it was; everything random hangs on one seed. The means are those of the lessons: intermediate training (Phang et
 al. 2018), focal loss with weights (Lin et al. 2017), the mean of several runs' weights (Wortsman et al. 2022), targets
-as sure as the annotators were (Peterson et al. 2019), and low-rank adapters (Hu et al. 2021).
+as sure as the annotators were (Peterson et al. 2019), distillation of unlike models into one (Hinton et al. 2015), and
+low-rank adapters (Hu et al. 2021).
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from textclf_lesson.base import machine, runtime
 from textclf_lesson.base.errors import ModelError
 from textclf_lesson.data.sources import wiki_comments
 from textclf_lesson.evaluate import metrics, thresholds
-from textclf_lesson.models import adapter_files, adapters, checkpoints, encoders, tokens, trainer
+from textclf_lesson.models import adapter_files, adapters, baselines, checkpoints, encoders, ensemble, tokens, trainer
 from textclf_lesson.models.adapter_files import Adapter
 from textclf_lesson.training import imbalance, losses
 
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-RECIPES = {"sentiment": 2, "toxicity": 2}  # name: version of its recipe; version 1 was trained by each learner
+    from textclf_lesson.models.transformer import TransformerClassifier
+
+RECIPES = {"sentiment": 2, "toxicity": 3}  # name: version of its recipe; version 1 was trained by each learner
 DATASETS = {"sentiment": "movie-snippets", "toxicity": "wiki-toxicity"}
 ENCODER = "minilm"
 KEPT_BACK = tuple("0123")  # comments whose SHA-256 begins so are never trained on
@@ -124,26 +127,37 @@ def judge(name: str, folder: Path) -> dict[str, Any]:
 
 
 def toxicity(work: "_Work", seed: int, rows: int | None) -> dict[str, Any]:
-    """Six labels: all comments that say only *offensive or not* first, then the labelled ones, three times, averaged.
+    """Six labels, from 4,239 comments that have them and 65,000 that say only *offensive or not*.
 
-    1. The label *toxic* of 51,000 comments of wiki-binary, all that are offensive and as many that are not; the other
+    1. The label *toxic* of 51,000 comments of wiki-binary, all that are offensive and a tenth more others; the other
        five labels, which nobody has given them, do not take part in the loss.
     2. From there three runs with the 4,239 labelled comments: focal loss with weights (gamma 1, the square root of how
-       rare a label is), five passes, another seed each.
-    3. The mean of the three runs' weights, as a product of factors of the same rank.
+       rare a label is), five passes, another seed each. The mean of the three runs' weights, as a product of factors of
+       the same rank, is the teacher.
+    3. Distillation: from the teacher one pass over 65,000 comments of wiki-binary, all that are offensive and 1.7 times
+       as many others. The target of each label is the probability by the teacher's logits and 0.3 times those of TF-IDF
+       (words and letters); for *toxic* it is 0.7 times the crowd's label and 0.3 times that probability.
+    4. From there three runs as in step 2, and their mean.
     """
     labels = data.TOXICITY
     learn = data.load("wiki-toxicity")["train"].to_pandas().head(rows)
-    table = learn[labels]
-    many = _even(training_comments(), seed).head(rows)
-    known = np.full((len(many), len(labels)), np.nan)
-    known[:, 0] = many["label"]
-    tokenizer = _tokenizer(128)
+    table, comments, tokenizer = learn[labels], training_comments(), _tokenizer(128)
+    many = _offensive_and_others(comments, 1.7, seed).head(rows)
+    facts = {
+        "base": {"name": ENCODER},
+        "classes": labels,
+        "rows": len(learn),
+        "counts": table.sum().tolist(),
+        "settings": {"model": ENCODER, "problem_type": "multi_label_classification", "max_length": 128},
+        "versions": {},
+    }
 
     def offensive(model: "PeftModel") -> None:
-        _train(model, tokenizer, many["text"], known, known_labels_only, seed=seed, learning_rate=1e-3)
+        some = _offensive_and_others(comments, 1.1, seed).head(rows)
+        known = np.full((len(some), len(labels)), np.nan)
+        known[:, 0] = some["label"]
+        _train(model, tokenizer, some["text"], known, known_labels_only, seed=seed, learning_rate=1e-3)
 
-    first = work.step("offensive or not", lambda: _new(labels, seed), offensive)
     weights = np.sqrt(imbalance.class_weights(table, "balanced"))
     focal = losses.FocalLoss(gamma=1.0, alpha=weights, multi_label=True)
     seeds = [RUNS * seed + number for number in range(RUNS)]
@@ -151,21 +165,40 @@ def toxicity(work: "_Work", seed: int, rows: int | None) -> dict[str, Any]:
     def six(model: "PeftModel", own: int) -> None:
         _train(model, tokenizer, learn["text"], table.to_numpy(float), focal, seed=own, learning_rate=5e-4, epochs=5)
 
-    runs = [work.step(f"seed {own}", lambda: _again(first, labels), partial(six, own=own)) for own in seeds]
-    return {
-        "model": mean([adapter_files.read(run) for run in runs]),
+    def three(first: Path, name: str) -> Path:
+        runs = [work.step(f"{name}, seed {own}", lambda: _again(first, labels), partial(six, own=own)) for own in seeds]
+        members = [adapter_files.read(run) for run in runs]
+        return adapters.save(mean(members), work.folder / f"{name}-mean", dtype="float32")
+
+    teacher = three(work.step("offensive or not", lambda: _new(labels, seed), offensive), "six labels")
+
+    def distil(model: "PeftModel") -> None:
+        guide = checkpoints.merged(facts, teacher)
+        targets = expit(_teacher_logits(guide, learn["text"], table, many["text"].tolist()))
+        targets[:, 0] = 0.7 * many["label"] + 0.3 * targets[:, 0]
+        _train(model, tokenizer, many["text"], targets, known_labels_only, seed=seed, learning_rate=5e-4)
+
+    last = three(work.step("distillation", lambda: _again(teacher, labels), distil), "six labels again")
+    return facts | {
+        "model": adapter_files.read(last),
         "summary": "six labels of toxicity for English comments",
-        "data": f"wiki-toxicity (train, {len(learn):,} comments with six labels), wiki-binary ({len(many):,} comments, "
-        "offensive or not); no validation or test text of wiki-toxicity, none whose SHA-256 begins with 0, 1, 2 or 3",
+        "data": f"wiki-toxicity (train, {len(learn):,} comments with six labels), wiki-binary ({len(many):,} "
+        "comments, offensive or not); no validation or test text of wiki-toxicity, none whose SHA-256 begins with 0, "
+        "1, 2 or 3",
         "limits": "English, short comments and tweets; the labels are one guide's reading; probabilities are not "
         "calibrated; names of identities raise the scores (lesson 8)",
         "steps": _steps(toxicity),
         "seeds": seeds,
-        "classes": labels,
-        "rows": len(learn),
-        "counts": table.sum().tolist(),
-        "settings": {"model": ENCODER, "problem_type": "multi_label_classification", "max_length": 128},
     }
+
+
+def _teacher_logits(
+    teacher: "TransformerClassifier", known: pd.Series, table: pd.DataFrame, texts: list[str]
+) -> np.ndarray:
+    """The logits of the teacher, and 0.3 times those of TF-IDF with words and with letters, learned from `known`."""
+    models = [baselines.pipeline(features, multi_label=True).fit(known, table) for features in ("tfidf-2gram", "char")]
+    cheap = np.mean([ensemble.to_logits(model, texts, multi_label=True) for model in models], axis=0)
+    return teacher.logits(texts) + 0.3 * cheap
 
 
 def mean(members: Sequence[Adapter]) -> Adapter:
@@ -222,11 +255,11 @@ def _parts() -> tuple[pd.DataFrame, pd.DataFrame]:
     return learn[["label", "text"]], natural[["label", "text"]]
 
 
-def _even(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """All offensive comments and a tenth more of the others, shuffled."""
+def _offensive_and_others(rows: pd.DataFrame, others: float, seed: int) -> pd.DataFrame:
+    """All offensive comments and `others` times as many of the others, shuffled."""
     offensive = rows[rows["label"] == 1]
-    others = rows[rows["label"] == 0].sample(int(1.1 * len(offensive)), random_state=seed)
-    return pd.concat([offensive, others]).sample(frac=1, random_state=seed)
+    rest = rows[rows["label"] == 0].sample(int(others * len(offensive)), random_state=seed)
+    return pd.concat([offensive, rest]).sample(frac=1, random_state=seed)
 
 
 def known_labels_only(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
