@@ -48,7 +48,10 @@ def within(shared: float, remade: list[float]) -> tuple[bool, float, float]:
 
 def check() -> list[str]:
     """A line for each score of the shared classifiers; those outside begin with ✗."""
-    runs, lines = evidence.runs("shared"), []
+    try:
+        runs, lines = evidence.runs("shared"), []
+    except ValueError:  # nothing is stored under that name
+        return ["✗ no run is stored yet: make remade"]
     for name in checkpoints.names():
         facts = checkpoints.read_card(checkpoints.SHARED / name)
         own = runs[(runs["name"] == name) & (runs["recipe"] == facts["recipe"])]

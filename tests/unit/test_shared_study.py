@@ -26,3 +26,11 @@ def test_scores_outside_and_missing_seeds_are_told(monkeypatch):
     told = shared.check()
     assert told[0].startswith(f"✗ sentiment, accuracy: {accuracy:.3f}, 3 seeds: [")
     assert told[1] == "✗ toxicity: 0 of 3 seeds are stored, two are the least: make remade"
+
+
+def test_without_a_stored_run_it_is_said_what_to_do(monkeypatch):
+    def nothing(name):
+        raise ValueError(f"Nothing is stored under {name!r}.")
+
+    monkeypatch.setattr(shared.evidence, "runs", nothing)
+    assert shared.check() == ["✗ no run is stored yet: make remade"]
