@@ -1,6 +1,7 @@
 """The notebook around a learner's code: whether somebody sits before it, and in which line an error happened."""
 
 import linecache
+import sys
 from types import FrameType, TracebackType
 
 CELL = "__main__"  # the module that the cells of a notebook, and the lines of a script, are run in
@@ -12,9 +13,8 @@ def attended() -> bool:
 
     Jupyter's own protocol tells: a front end with a person before it says in each request that it can ask for input.
     """
-    from IPython import get_ipython
-
-    shell = get_ipython()
+    loaded = sys.modules.get("IPython")  # within a notebook it is; the package works without it
+    shell = loaded.get_ipython() if loaded else None
     request = shell.get_parent() if hasattr(shell, "get_parent") else {}
     return bool(request.get("content", {}).get("allow_stdin"))
 
