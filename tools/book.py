@@ -127,7 +127,7 @@ def page(path: Path) -> str:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"^## ([\d.]+) ", r"(section-\1)=\n\g<0>", cell.source) if terms else cell.source
             cell.source = to_glossary(define(cell.source, terms))
-        cells.append(alt_texts(cell))
+        cells.append(linked_outputs(alt_texts(cell)))
         if cell.cell_type == "code" and "check.questions(" in cell.source:
             cells.append(new_markdown_cell(quiz.as_markdown(lesson)))
     notebook.cells = cells
@@ -139,6 +139,15 @@ def alt_texts(cell: NotebookNode) -> NotebookNode:
     for output in cell.get("outputs", []):
         if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
+    return cell
+
+
+def linked_outputs(cell: NotebookNode) -> NotebookNode:
+    """Links in what a cell printed lead to pages of the book: Sphinx follows those in the text only."""
+    for output in cell.get("outputs", []):
+        shown = output.get("data", {})
+        for kind in shown.keys() & {"text/html", "text/markdown"}:
+            shown[kind] = re.sub(r'((?:href="|\]\()[^":)\s]+)\.ipynb(?=["#)])', r"\1.html", shown[kind])
     return cell
 
 
@@ -183,7 +192,8 @@ def build(pages: Path, out: Path) -> int:
     if status:  # or a second run would take the pages that gave a warning for built
         shutil.rmtree(doctrees, ignore_errors=True)
     else:
-        print(f"The book: {(out / 'index.html').relative_to(ROOT)}")
+        index = out / "index.html"
+        print(f"The book: {index.relative_to(ROOT) if index.is_relative_to(ROOT) else index}")
     return status
 
 

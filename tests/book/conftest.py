@@ -1,4 +1,4 @@
-"""The book is built once for all tests; each page is looked at in one Chromium."""
+"""The book is built once for all tests; each file's pages are looked at in one Chromium."""
 
 import os
 
@@ -21,7 +21,7 @@ def built(tmp_path_factory):
     return out
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while one is open, Playwright's event loop runs, and none can beside it
 def chromium():
     if browser.CHROMIUM is None:
         pytest.skip(browser.MISSING)

@@ -188,7 +188,7 @@ class Attempt:
     def _test(self, item: Item, names: dict[str, Any] | None) -> Mark:
         """The mark that the item's test gives, with `names` defined; without them, those of the submission are used."""
         messages: list[str] = []
-        say.set(messages.append)
+        listening = say.set(messages.append)
         try:
             if names is None:
                 names = {name: self.sitting.get(name) for name in item.wanted}
@@ -212,6 +212,8 @@ class Attempt:
             return Mark(
                 item.name, 0, item.points, "unjudged", f"A test failed that has no hint ({type(bug).__name__})."
             )
+        finally:
+            say.reset(listening)  # whoever checks in this process afterwards is told in the usual way
         verdict = "right" if points == item.points else "partly" if points else "wrong"
         return Mark(item.name, points, item.points, verdict, messages[-1] if item.artefact and messages else "")
 
